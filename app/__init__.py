@@ -1,0 +1,1 @@
+"""SAP Analytics Cloud model data as one clean, cached time series."""

@@ -1,0 +1,124 @@
+"""What the pipeline needs from the outside, as protocols."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
+
+import pyarrow as pa
+
+from app.records import (
+    AuthStatus,
+    CachedSeries,
+    DatasetDefinition,
+    Page,
+    ProgressCallback,
+    PullReport,
+    SeriesMetadata,
+)
+
+
+class Pull(Protocol):
+    """One pull of one dataset: pages first, the report after the last page."""
+
+    def pages(self) -> AsyncIterator[Page]:
+        """Yield the pages in order; end normally only when the pull is proved complete.
+
+        Raises:
+            SourceError: The pull failed or cannot be proved complete. Pages already yielded
+                must then be thrown away.
+            DataError: The source does not have what the definition asks for.
+        """
+        ...
+
+    @property
+    def report(self) -> PullReport:
+        """What was read and how it was proved complete; valid after the last page."""
+        ...
+
+
+class SeriesSource(Protocol):
+    """Where rows come from: definition in, pages out."""
+
+    def pull(
+        self, definition: DatasetDefinition, progress: ProgressCallback | None = None
+    ) -> Pull:
+        """Prepare a pull; nothing is sent before `pages()` is iterated.
+
+        Args:
+            definition: What to pull.
+            progress: Called after every page.
+
+        Raises:
+            ConfigError: The source is not configured.
+        """
+        ...
+
+
+class CacheRepository(Protocol):
+    """Keeps whole versions of series. Calls block; run them in a thread."""
+
+    def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
+        """Publish a new version, rows and metadata in one commit.
+
+        Raises:
+            CacheError: Nothing was published; what was there before is still served.
+        """
+        ...
+
+    def touch(self, metadata: SeriesMetadata) -> CachedSeries:
+        """Publish new metadata for rows that did not change; writes no data.
+
+        Raises:
+            CacheError: Nothing was published.
+        """
+        ...
+
+    def load(self, dataset: str) -> CachedSeries:
+        """Return the newest version that proves whole.
+
+        Raises:
+            CacheMissingError: Nothing was ever saved.
+            CacheCorruptError: No version can be read.
+            CacheUnavailableError: The place itself fails.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Tells the time; tests tick it by hand."""
+
+    def now(self) -> datetime:
+        """Return the present, aware, in UTC."""
+        ...
+
+
+class DatasetCatalogue(Protocol):
+    """Knows which datasets exist and how each is defined."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all datasets, the default one first."""
+        ...
+
+    def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
+        """Return how a dataset is pulled.
+
+        Args:
+            dataset: Name of the dataset.
+            source: Name of the source to pull from; None for the dataset's own.
+
+        Raises:
+            UnknownDatasetError: No dataset, or no source of it, has this name.
+            ConfigError: The dataset's settings are missing or malformed.
+        """
+        ...
+
+
+class AuthProbe(Protocol):
+    """Tells whether the source lets us in."""
+
+    async def check(self) -> AuthStatus:
+        """Report the state of the login; asks the token endpoint rarely, and never raises."""
+        ...

@@ -1,0 +1,274 @@
+"""The refresh service: pull, normalise, save; or fall back to the last good cache and say so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from app.errors import (
+    CacheError,
+    EmptyPullError,
+    RequestError,
+    SeriesError,
+    SourceConflictError,
+)
+from app.pipeline.contract import content_hash
+from app.pipeline.normalize import NormalizedSeries, Normalizer
+from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
+from app.records import (
+    CachedSeries,
+    DatasetDefinition,
+    ProgressCallback,
+    PullReport,
+    RefreshOutcome,
+    RefreshStatus,
+    SeriesMetadata,
+)
+
+SAMPLE_SOURCE: Final = "fixture"
+SAMPLE_WARNING: Final = (
+    "This is built-in sample data, not data of your SAP Analytics Cloud tenant. "
+    "Set the SAC_ variables and refresh to replace it."
+)
+SAMPLE_WARNING_CODE: Final = "sample_data"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a reader of a series must be told.
+
+    Attributes:
+        text: A sentence to show as it stands; None if all is well.
+        code: Its code for machines; None if all is well.
+    """
+
+    text: str | None = None
+    code: str | None = None
+
+
+class RefreshService:
+    """Refreshes datasets. Calls for one dataset that arrive together share one pull.
+
+    Args:
+        catalogue: Which datasets exist.
+        sources: The sources by name.
+        cache: Where versions are kept.
+        clock: Tells the time of a refresh.
+    """
+
+    def __init__(
+        self,
+        catalogue: DatasetCatalogue,
+        sources: Mapping[str, SeriesSource],
+        cache: CacheRepository,
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._sources = sources
+        self._cache = cache
+        self._clock = clock
+        self._failures: dict[str, SeriesError] = {}
+        self._running: dict[tuple[str, str | None], asyncio.Task[RefreshOutcome]] = {}
+
+    async def refresh(
+        self,
+        dataset: str,
+        *,
+        source: str | None = None,
+        progress: ProgressCallback | None = None,
+    ) -> RefreshOutcome:
+        """Pull a dataset and publish it, or fall back to what the cache holds.
+
+        A caller that goes away does not stop the pull: others may wait for it.
+
+        Args:
+            dataset: Name of the dataset.
+            source: Pull from this source instead of the dataset's own.
+            progress: Called after every page; only the first of several callers is told.
+
+        Raises:
+            RequestError: The dataset or source does not exist, or sample data would replace
+                data of a tenant.
+            SeriesError: The pull failed and there is no cache to fall back to.
+        """
+        key = (dataset, source)
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._refresh(dataset, source, progress))
+            self._running[key] = task
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        return await asyncio.shield(task)
+
+    def notice(self, series: CachedSeries) -> Notice:
+        """Say what a reader of this series must be told: failed refresh, old version, sample."""
+        failure = self._failures.get(series.metadata.dataset)
+        if failure is not None:
+            return Notice(stale_warning(series, failure), failure.code)
+        if series.warning is not None:
+            return Notice(series.warning, "older_version")
+        if series.metadata.source == SAMPLE_SOURCE:
+            return Notice(SAMPLE_WARNING, SAMPLE_WARNING_CODE)
+        return Notice()
+
+    async def _refresh(
+        self, dataset: str, source: str | None, progress: ProgressCallback | None
+    ) -> RefreshOutcome:
+        try:
+            outcome = await self._pull_and_publish(dataset, source, progress)
+        except RequestError:
+            raise
+        except SeriesError as error:
+            log.warning("refresh_failed", dataset=dataset, code=error.code, reason=str(error))
+            return await self._fall_back(dataset, error)
+        self._failures.pop(dataset, None)
+        log.info(
+            "refresh_done",
+            dataset=dataset,
+            status=outcome.status,
+            rows=outcome.metadata.row_count,
+            version=outcome.version,
+        )
+        return outcome
+
+    async def _pull_and_publish(
+        self, dataset: str, source: str | None, progress: ProgressCallback | None
+    ) -> RefreshOutcome:
+        definition = self._catalogue.definition(dataset, source)
+        before = await self._cached(dataset)
+        _refuse_sample_over_tenant(definition, before)
+        series, report = await self._pull(definition, progress)
+        if not series.rows.num_rows:
+            raise _empty(series)
+        metadata = self._metadata(definition, series, report)
+        unchanged = before is not None and _same(before, metadata)
+        publish = (
+            asyncio.to_thread(self._cache.touch, metadata)
+            if unchanged
+            else asyncio.to_thread(self._cache.save, series.rows, metadata)
+        )
+        cached = await publish
+        self._failures.pop(dataset, None)
+        notice = self.notice(cached)
+        return RefreshOutcome(
+            dataset=dataset,
+            status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
+            metadata=cached.metadata,
+            version=cached.version,
+            warning=notice.text,
+            warning_code=notice.code,
+            report=report,
+        )
+
+    async def _pull(
+        self, definition: DatasetDefinition, progress: ProgressCallback | None
+    ) -> tuple[NormalizedSeries, PullReport]:
+        pull = self._sources[definition.source].pull(definition, progress)
+        normalizer = Normalizer(definition)
+        async with aclosing(pull.pages()) as pages:
+            async for page in pages:
+                await asyncio.to_thread(normalizer.add, page)
+        return await asyncio.to_thread(normalizer.finish), pull.report
+
+    async def _cached(self, dataset: str) -> CachedSeries | None:
+        """The version in the cache; None if there is none that can be read.
+
+        A broken cache must not stop a refresh: a new version is what mends it.
+        """
+        try:
+            return await asyncio.to_thread(self._cache.load, dataset)
+        except CacheError as error:
+            log.info("cache_not_loaded", dataset=dataset, code=error.code)
+            return None
+
+    async def _fall_back(self, dataset: str, error: SeriesError) -> RefreshOutcome:
+        self._failures[dataset] = error
+        try:
+            cached = await asyncio.to_thread(self._cache.load, dataset)
+        except CacheError:
+            raise error from None
+        return RefreshOutcome(
+            dataset=dataset,
+            status=RefreshStatus.STALE,
+            metadata=cached.metadata,
+            version=cached.version,
+            warning=stale_warning(cached, error),
+            warning_code=error.code,
+        )
+
+    def _metadata(
+        self, definition: DatasetDefinition, series: NormalizedSeries, report: PullReport
+    ) -> SeriesMetadata:
+        return SeriesMetadata(
+            dataset=definition.name,
+            source=definition.source,
+            model_id=definition.model_id,
+            last_refresh_time=self._clock.now(),
+            row_count=series.rows.num_rows,
+            min_date=series.min_date,
+            max_date=series.max_date,
+            grain=definition.grain,
+            time_aggregation=definition.time_aggregation,
+            value_column=definition.value_column,
+            dimensions=series.dimensions,
+            definition_hash=definition.fingerprint,
+            content_hash=content_hash(series.rows),
+            mode=report.mode,
+            rows_read=series.rows_read,
+            skipped=series.skipped,
+            report=report,
+        )
+
+
+def stale_warning(series: CachedSeries, error: SeriesError) -> str:
+    """Say how old the shown data is, why it is not newer, and what to do.
+
+    >>> from datetime import UTC, datetime
+    >>> import pyarrow as pa
+    >>> meta = SeriesMetadata(
+    ...     dataset="default", source="sac", row_count=0, min_date=None, max_date=None,
+    ...     last_refresh_time=datetime(2026, 11, 21, 14, 5, tzinfo=UTC),
+    ... )
+    >>> cached = CachedSeries(rows=pa.table({}), metadata=meta, version=0)
+    >>> stale_warning(cached, SeriesError("The tenant is down.", next_step="Try again."))
+    'Showing data of 21 Nov 2026, 14:05 UTC: The tenant is down. Try again.'
+    """
+    when = series.metadata.last_refresh_time
+    # Not strftime: its month names follow the locale of the machine.
+    month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[when.month - 1]
+    kind = "sample data" if series.metadata.source == SAMPLE_SOURCE else "data"
+    return f"Showing {kind} of {when.day} {month} {when:%Y, %H:%M} UTC: {error}"
+
+
+def _refuse_sample_over_tenant(definition: DatasetDefinition, before: CachedSeries | None) -> None:
+    if definition.source != SAMPLE_SOURCE or before is None:
+        return
+    if before.metadata.source != SAMPLE_SOURCE:
+        raise SourceConflictError(
+            f"The dataset '{definition.name}' holds data from '{before.metadata.source}'; "
+            "sample data will not replace it.",
+            next_step="Refresh from its own source, or set CACHE_URI to another folder to try "
+            "the sample.",
+        )
+
+
+def _empty(series: NormalizedSeries) -> EmptyPullError:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(series.skipped.items()))
+    read = f"{series.rows_read} rows were read" + (f" and skipped ({reasons})" if reasons else "")
+    return EmptyPullError(
+        f"The pull succeeded but holds no value to show: {read}.",
+        next_step="Check the filter, the version and the date column of the dataset.",
+    )
+
+
+def _same(before: CachedSeries, after: SeriesMetadata) -> bool:
+    return (before.metadata.content_hash, before.metadata.definition_hash) == (
+        after.content_hash,
+        after.definition_hash,
+    ) and before.warning is None

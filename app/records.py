@@ -1,0 +1,250 @@
+"""The vocabulary that travels between source, pipeline and API; it knows none of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+import pyarrow as pa
+
+CONTRACT_VERSION = 1
+DEFAULT_DATASET = "default"
+
+
+class Grain(StrEnum):
+    """The period that one point of a series stands for, finest first."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+class TimeAggregation(StrEnum):
+    """How the values of several periods become the value of a longer one."""
+
+    SUM = "sum"
+    AVG = "avg"
+    LAST = "last"
+    MIN = "min"
+    MAX = "max"
+
+
+class RefreshStatus(StrEnum):
+    """What a refresh did to the cache."""
+
+    REFRESHED = "refreshed"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDefinition:
+    """What to pull and how to read it.
+
+    Attributes:
+        name: Name of the dataset: lower-case letters, digits, `_` and `-`.
+        source: Name of the source that holds it (`sac`, `fixture`).
+        model_id: The source's id of the model (SAC: `ProviderID`, case-sensitive).
+        date_column: The source's date column.
+        value_column: The source's measure column.
+        dimensions: The source's columns to keep as dimensions; all others are summed over.
+        filter: An OData `$filter` expression as SAC understands it; None for all rows.
+        grain: The period of one date id.
+        time_aggregation: How a roll-up to a coarser grain combines periods.
+    """
+
+    name: str
+    source: str
+    model_id: str
+    date_column: str
+    value_column: str
+    dimensions: tuple[str, ...] = ()
+    filter: str | None = None
+    grain: Grain = Grain.MONTH
+    time_aggregation: TimeAggregation = TimeAggregation.SUM
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source's columns that a page must carry: date, dimensions, value."""
+        return (self.date_column, *self.dimensions, self.value_column)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that decides what the series means; the name is not part of it."""
+        parts = {key: value for key, value in asdict(self).items() if key != "name"}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of rows as the source wrote them.
+
+    Attributes:
+        number: 1-based place in the pull.
+        rows: One `string` column for each of `DatasetDefinition.columns`, under the source's
+            names. Dates and members are ids; a measure is the literal text of its number, so
+            that no digit is lost; null stays null.
+        size_bytes: Size of the answer's body.
+    """
+
+    number: int
+    rows: pa.Table
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullReport:
+    """What a pull cost and how it was proved complete.
+
+    Attributes:
+        expected: Rows the source announced; None if it announced none.
+        received: Rows that arrived.
+        pages: Pages that arrived.
+        proof: `count` (rows equal the announced count), `short_page` (read on to an empty or
+            short page), or `file` (a local file was read to its end).
+        mode: The entity set used (`FactData`), or `file`.
+        bytes: Bytes of all page bodies, after decompression.
+        seconds: Wall time of the pull.
+        retries: Requests that were sent again.
+        token_renewals: Tokens renewed in mid-pull.
+    """
+
+    expected: int | None
+    received: int
+    pages: int
+    proof: str
+    mode: str
+    bytes: int
+    seconds: float
+    retries: int = 0
+    token_renewals: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a pull has come.
+
+    Attributes:
+        rows: Rows so far.
+        pages: Pages so far.
+        bytes: Bytes so far.
+        expected_rows: Rows the source announced; None if it announced none.
+    """
+
+    rows: int
+    pages: int
+    bytes: int
+    expected_rows: int | None
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesMetadata:
+    """What is known of one version of a cached series; saved in the same commit as its rows.
+
+    Attributes:
+        dataset: Name of the dataset.
+        source: Where the rows came from (`sac`, `fixture`).
+        model_id: The source's id of the model.
+        last_refresh_time: When the source last confirmed these rows (UTC).
+        row_count: Rows of the series.
+        min_date: First date; None only for an empty series.
+        max_date: Last date; None only for an empty series.
+        grain: Period of one point.
+        time_aggregation: Rule for coarser grains.
+        value_column: The source's name of the measure.
+        dimensions: Contract name to source name, for example `dim_region` to `Region`.
+        definition_hash: Fingerprint of the definition that produced the rows.
+        content_hash: Hash of the rows; equal content has an equal hash.
+        contract_version: Version of the series contract.
+        mode: The entity set used, or `file`.
+        rows_read: Raw records that were read.
+        skipped: Raw records left out, by reason.
+        report: The pull's own report.
+    """
+
+    dataset: str
+    source: str
+    last_refresh_time: datetime
+    row_count: int
+    min_date: date | None
+    max_date: date | None
+    model_id: str = ""
+    grain: Grain = Grain.MONTH
+    time_aggregation: TimeAggregation = TimeAggregation.SUM
+    value_column: str = ""
+    dimensions: dict[str, str] = field(default_factory=dict)
+    definition_hash: str = ""
+    content_hash: str = ""
+    contract_version: int = CONTRACT_VERSION
+    mode: str = ""
+    rows_read: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    report: PullReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedSeries:
+    """One whole version of a series as the cache holds it.
+
+    Attributes:
+        rows: The contract's columns, sorted by dimensions, then date.
+        metadata: What is known of them.
+        version: Number of the version; grows with every commit.
+        warning: A sentence if this is not the newest version; else None.
+    """
+
+    rows: pa.Table
+    metadata: SeriesMetadata
+    version: int
+    warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshOutcome:
+    """What a refresh did, in a form that a UI can show.
+
+    Attributes:
+        dataset: Name of the dataset.
+        status: `refreshed`, `unchanged` or `stale`.
+        metadata: Metadata of the version that is served now.
+        version: Number of that version.
+        warning: A sentence to show as it stands; None if all is well.
+        warning_code: Its code for machines; None if all is well.
+        report: The pull's report; None if the pull failed.
+    """
+
+    dataset: str
+    status: RefreshStatus
+    metadata: SeriesMetadata
+    version: int
+    warning: str | None = None
+    warning_code: str | None = None
+    report: PullReport | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthStatus:
+    """Whether a token of the source can be had.
+
+    Attributes:
+        ok: A valid token is at hand or was just issued.
+        checked_at: When the token endpoint last answered (UTC).
+        expires_at: When the token expires (UTC); None if there is none.
+        detail: A sentence to show as it stands.
+        code: The error's code; None if `ok`.
+    """
+
+    ok: bool
+    checked_at: datetime
+    detail: str
+    expires_at: datetime | None = None
+    code: str | None = None
