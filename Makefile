@@ -1,0 +1,99 @@
+# The one vocabulary of commands: README, CI, pre-commit and people all say these words.
+# Needs make, git and Python 3.11+; everything else is installed into .tools/ and .venv/.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 2
+
+POETRY_VERSION := 2.5.1
+MIRROR_PLUGIN_VERSION := 0.6.5
+
+BIN := .venv/bin
+TOOLS := .tools/poetry
+TOOLS_STAMP := $(TOOLS)/.stamp-$(POETRY_VERSION)-$(MIRROR_PLUGIN_VERSION)
+INSTALL_STAMP := .venv/.stamp
+SECRETS := client_secret|Authorization: Bearer|SAC_CLIENT_SECRET
+
+# Poetry asks the index that pip is set up with, and no outer virtualenv gets in its way.
+INDEX_URL = $${PIP_INDEX_URL:-$$($(TOOLS)/bin/python -m pip config get global.index-url 2>/dev/null \
+	|| $(TOOLS)/bin/python -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')}
+POETRY = unset VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV; \
+	export POETRY_VIRTUALENVS_IN_PROJECT=true POETRY_VIRTUALENVS_USE_POETRY_PYTHON=true; \
+	export POETRY_PYPI_MIRROR_URL="$${POETRY_PYPI_MIRROR_URL:-$(INDEX_URL)}"; \
+	$(TOOLS)/bin/python -m poetry --no-interaction --no-ansi
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo run test check fix install clean lint format types arrows docstrings secrets dockerfile lock
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
+
+demo: install ## show the whole path against a simulated tenant (CHECK=1: check it and stop)
+	@trap 'exit 0' INT; $(BIN)/python -m demo $(if $(CHECK),--check)
+
+run: install ## serve the app on HOST:PORT
+	@trap 'exit 0' INT; $(BIN)/python -m uvicorn app.main:app --host $(HOST) --port $(PORT)
+
+test: check ## check, then run the tests with coverage (ARGS=... for pytest)
+	@$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+
+check: lint format types arrows docstrings secrets dockerfile lock ## run every check but the tests
+
+fix: install ## repair what ruff can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lint: install ## ruff's rules
+	@$(BIN)/ruff check .
+
+format: install ## ruff's format
+	@$(BIN)/ruff format --check .
+
+types: install ## mypy, strict
+	@$(BIN)/mypy
+
+arrows: install ## import-linter: who may import whom
+	@$(BIN)/lint-imports --no-logo
+
+docstrings: install ## interrogate: every test says what must hold
+	@$(BIN)/interrogate --quiet tests
+	@echo "docstrings: all there"
+
+secrets: ## no literal of a secret's name in code, tests or data
+	@git grep --untracked -nE '$(SECRETS)' -- app demo tests data; case $$? in \
+		1) echo "secrets: none";; \
+		0) echo "secrets: these literals belong in docs/ and .env.example only" >&2; exit 1;; \
+		*) exit 2;; esac
+
+dockerfile: install ## hadolint
+	@$(BIN)/hadolint Dockerfile
+	@echo "dockerfile: clean"
+
+lock: install ## poetry.lock fits pyproject.toml
+	@$(POETRY) check --lock
+
+install: $(INSTALL_STAMP) ## put Poetry into .tools and the locked packages into .venv
+	@:
+
+$(INSTALL_STAMP): pyproject.toml poetry.lock poetry.toml | $(TOOLS_STAMP)
+	@$(POETRY) install
+	@touch $@
+
+$(TOOLS_STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "sac-series needs Python 3.11 or newer, and '$(PYTHON)' is not: make install PYTHON=python3.13" >&2; \
+		exit 1; }
+	@echo "Installing Poetry $(POETRY_VERSION) into $(TOOLS)"
+	@rm -rf $(TOOLS)
+	@$(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install -qq --disable-pip-version-check \
+		poetry==$(POETRY_VERSION) poetry-plugin-pypi-mirror==$(MIRROR_PLUGIN_VERSION)
+	@touch $@
+
+clean: ## remove what these commands made, but not the data
+	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf .coverage .coverage.* htmlcov
+	@find app demo tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
