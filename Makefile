@@ -16,8 +16,9 @@ INSTALL_STAMP := .venv/.stamp
 SECRETS := client_secret|Authorization: Bearer|SAC_CLIENT_SECRET
 
 # Poetry asks the index that pip is set up with, and no outer virtualenv gets in its way.
-INDEX_URL = $${PIP_INDEX_URL:-$$($(TOOLS)/bin/python -m pip config get global.index-url 2>/dev/null \
-	|| $(TOOLS)/bin/python -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')}
+# (`pip config get` reads the user's file only; pip's own option parser reads them all, and PIP_INDEX_URL.)
+INDEX_URL = $$($(TOOLS)/bin/python -c 'from pip._internal.commands import create_command; \
+	print(create_command("install").parser.get_default_values().index_url)')
 POETRY = unset VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV; \
 	export POETRY_VIRTUALENVS_IN_PROJECT=true POETRY_VIRTUALENVS_USE_POETRY_PYTHON=true; \
 	export POETRY_PYPI_MIRROR_URL="$${POETRY_PYPI_MIRROR_URL:-$(INDEX_URL)}"; \
@@ -26,7 +27,7 @@ POETRY = unset VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV; \
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check fix install clean lint format types arrows docstrings secrets dockerfile lock
+.PHONY: help demo run test check fix install clean lock lint format types arrows docstrings secrets dockerfile locked
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -72,8 +73,11 @@ dockerfile: install ## hadolint
 	@$(BIN)/hadolint Dockerfile
 	@echo "dockerfile: clean"
 
-lock: install ## poetry.lock fits pyproject.toml
+locked: install ## poetry.lock fits pyproject.toml
 	@$(POETRY) check --lock
+
+lock: $(TOOLS_STAMP) ## write poetry.lock anew after a change of pyproject.toml
+	@$(POETRY) lock
 
 install: $(INSTALL_STAMP) ## put Poetry into .tools and the locked packages into .venv
 	@:
