@@ -1,0 +1,1 @@
+"""Demonstrations of sac-series, and the simulated tenant that they run against."""

@@ -1,0 +1,143 @@
+"""The admin path: switches, faults, the request log, models of a test's own. No bearer is needed."""
+
+import json
+from collections.abc import Mapping
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from demo.tenant.errors import Refusal
+from demo.tenant.faults import Rule
+from demo.tenant.models import Dimension, Measure, Member, Model, Role, table_of
+from demo.tenant.odata import parse_filter
+from demo.tenant.settings import merge
+from demo.tenant.state import State
+
+ADMIN = "/_admin"
+
+
+class DimensionSpec(msgspec.Struct, forbid_unknown_fields=True):
+    """A dimension as a test writes it; members are ids or objects with their columns."""
+
+    name: str
+    role: Role = "generic"
+    members: list[str | dict[str, str | None]] = []
+    hierarchy: str | None = None
+    label: str | None = None
+
+
+class ModelSpec(msgspec.Struct, forbid_unknown_fields=True):
+    """A model as a test writes it: rows are lists of dimension texts, then measures."""
+
+    id: str
+    dimensions: list[DimensionSpec]
+    measures: list[str]
+    rows: list[list[str | None]]
+    name: str = "Custom model"
+    description: str = ""
+
+
+async def admin_answer(request: Request, state: State) -> Response:
+    """Answer one admin call.
+
+    Raises:
+        Refusal: There is no such path, or the body does not fit.
+    """
+    path = request.scope["path"].removeprefix(ADMIN)
+    body = await request.body()
+    try:
+        answer = _act(state, request.method, path, body, request.query_params)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise Refusal(400, f"The admin call was not understood: {error}") from None
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _act(state: State, method: str, path: str, body: bytes, query: Mapping[str, str]) -> object:
+    """Do what an admin call asks for; return what to show."""
+    match method, path:
+        case "GET", "/log":
+            return state.journal.report()
+        case "POST", "/reset":
+            state.reset()
+            return {}
+        case "POST", "/revoke":
+            return {"revoked": state.tokens.revoke()}
+        case "GET", "/settings":
+            return state.settings
+        case "POST", "/settings":
+            state.settings = merge(
+                state.settings, msgspec.json.decode(body, type=dict[str, object])
+            )
+            return state.settings
+        case (("GET" | "POST" | "DELETE"), "/faults"):
+            return _faults(state, method, body)
+        case "POST", "/models":
+            return _add_model(state, body)
+        case "GET", _ if path.startswith("/rows/"):
+            return _oracle(state, path.removeprefix("/rows/"), query.get("filter"))
+        case _:
+            raise Refusal(404, f"There is no admin call {method} {path}")
+
+
+def _faults(state: State, method: str, body: bytes) -> object:
+    """Show, add or drop rules."""
+    if method == "DELETE":
+        state.faults.clear()
+    if method == "POST":
+        state.faults.rules += msgspec.json.decode(body, type=list[Rule])
+    return state.faults.rules
+
+
+def _add_model(state: State, body: bytes) -> object:
+    """Add a model of a test's own; numbers keep the text in which they came."""
+    plain = json.loads(body, parse_float=str, parse_int=str)
+    spec = msgspec.convert(plain, ModelSpec)
+    names = [*(dimension.name for dimension in spec.dimensions), *spec.measures]
+    if any(len(row) != len(names) for row in spec.rows):
+        raise ValueError(f"every row needs {len(names)} values")
+    columns = {name: [row[place] for row in spec.rows] for place, name in enumerate(names)}
+    facts = table_of(columns, spec.measures)
+    model = Model(
+        spec.id,
+        spec.name,
+        spec.description,
+        tuple(_dimension(dimension) for dimension in spec.dimensions),
+        tuple(Measure(name) for name in spec.measures),
+        lambda: facts,
+        custom=True,
+    )
+    state.add_model(model)
+    return {"id": model.id, "rows": len(spec.rows)}
+
+
+def _dimension(spec: DimensionSpec) -> Dimension:
+    """Make a dimension of its spec."""
+    return Dimension(
+        spec.name,
+        spec.role,
+        tuple(_member(member) for member in spec.members),
+        spec.hierarchy,
+        spec.label,
+    )
+
+
+def _member(spec: str | dict[str, str | None]) -> Member:
+    """Make a member of an id or of an object; what is no column of every member is an attribute."""
+    if isinstance(spec, str):
+        return Member(spec, spec)
+    rest = {k: v or "" for k, v in spec.items() if k not in {"id", "description", "parent"}}
+    return Member(spec.get("id") or "", spec.get("description") or "", spec.get("parent"), rest)
+
+
+def _oracle(state: State, name: str, condition: str | None) -> object:
+    """Return the raw rows of a model as text, so that a test can add them up by itself."""
+    model = state.models.get(name)
+    if model is None:
+        raise Refusal(404, f"There is no model {name}")
+    rows = model.facts.where(parse_filter(condition) if condition else None)
+    columns = [column.take(rows).texts() for column in model.facts.columns]
+    return {
+        "columns": [column.name for column in model.facts.columns],
+        "rows": list(zip(*columns, strict=True)),
+    }

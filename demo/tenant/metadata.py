@@ -1,0 +1,109 @@
+"""The EDMX and CSDL JSON of a model, and of the administration service."""
+
+from collections.abc import Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+from demo.tenant.models import AGGREGATION, FACTS, MASTER_DATA, EntitySet, Model
+
+_OPENING = (
+    '<?xml version="1.0" encoding="utf-8"?>\n'
+    '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx">'
+    "<edmx:DataServices>"
+    '<Schema Namespace="sac" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
+)
+_CLOSING = "</Schema></edmx:DataServices></edmx:Edmx>\n"
+
+_LENGTHS = {"version": 300, "date": 8, "account": 256, "generic": 256}
+
+
+def _in_order(model: Model, *, aggregation: bool) -> list[EntitySet]:
+    """Return the sets with MasterData in front: a reader that takes the first type must fail."""
+    sets = [entity for entity in model.sets.values() if aggregation or entity.name != AGGREGATION]
+    return sorted(sets, key=lambda entity: (entity.name != MASTER_DATA, entity.name == AGGREGATION))
+
+
+def edmx(model: Model, *, aggregation: bool) -> str:
+    """Return the metadata of a model as XML."""
+    sets = _in_order(model, aggregation=aggregation)
+    parts = [_OPENING]
+    for entity in sets:
+        keys = "".join(f"<PropertyRef Name={quoteattr(key)}/>" for key in entity.keys)
+        parts.append(f"<EntityType Name={quoteattr(entity.name)}><Key>{keys}</Key>")
+        parts.extend(_properties(model, entity))
+        parts.append("</EntityType>")
+    parts.append('<EntityContainer Name="Container">')
+    for entity in sets:
+        name = quoteattr(entity.name)
+        parts.append(f"<EntitySet Name={name} EntityType={quoteattr('sac.' + entity.name)}/>")
+    parts.append("</EntityContainer>")
+    parts.append(_CLOSING)
+    return "".join(parts)
+
+
+def _properties(model: Model, entity: EntitySet) -> Iterator[str]:
+    """Yield the properties of a set; facts have decimals, masters only text."""
+    if entity.name not in {FACTS, AGGREGATION}:
+        for column in entity.columns:
+            yield f'<Property Name={quoteattr(column)} Type="Edm.String" MaxLength="256"/>'
+        return
+    for dimension in model.dimensions:
+        nullable = ' Nullable="false"' if dimension.role in {"version", "date"} else ""
+        yield (
+            f"<Property Name={quoteattr(dimension.name)}"
+            f' Type="Edm.String" MaxLength="{_LENGTHS[dimension.role]}"{nullable}>'
+            f"{_annotation('Common.Label', dimension.label or dimension.name)}"
+            f"{_annotation('Integration.OriginalDataType', 'NVARCHAR')}</Property>"
+        )
+    for measure in model.measures:
+        # Both spellings of an annotation exist on tenants, so both stand here.
+        yield (
+            f'<Property Name={quoteattr(measure.name)} Type="Edm.Decimal"'
+            f' Precision="{measure.precision}" Scale="{measure.scale}" Nullable="true">'
+            f'<Annotation Term="Common.Label" String={quoteattr(measure.name)}/>'
+            f"{_annotation('Integration.OriginalDataType', 'DECIMAL')}</Property>"
+        )
+
+
+def _annotation(term: str, text: str) -> str:
+    """Return an annotation in its nested spelling."""
+    return f"<Annotation Term={quoteattr(term)}><String>{escape(text)}</String></Annotation>"
+
+
+def csdl(model: Model, *, aggregation: bool) -> dict[str, object]:
+    """Return the metadata of a model as CSDL JSON."""
+    schema: dict[str, object] = {}
+    container: dict[str, object] = {"$Kind": "EntityContainer"}
+    for entity in _in_order(model, aggregation=aggregation):
+        kind: dict[str, object] = {"$Kind": "EntityType", "$Key": list(entity.keys)}
+        if entity.name in {FACTS, AGGREGATION}:
+            for dimension in model.dimensions:
+                length = _LENGTHS[dimension.role]
+                kind[dimension.name] = {"$Type": "Edm.String", "$MaxLength": length}
+            for measure in model.measures:
+                kind[measure.name] = {
+                    "$Type": "Edm.Decimal",
+                    "$Precision": measure.precision,
+                    "$Scale": measure.scale,
+                    "$Nullable": True,
+                }
+        else:
+            for column in entity.columns:
+                kind[column] = {"$Type": "Edm.String", "$MaxLength": 256}
+        schema[entity.name] = kind
+        container[entity.name] = {"$Collection": True, "$Type": f"sac.{entity.name}"}
+    schema["Container"] = container
+    return {"$Version": "4.0", "$EntityContainer": "sac.Container", "sac": schema}
+
+
+def administration_edmx() -> str:
+    """Return the metadata of the administration service."""
+    columns = ("ProviderID", "ProviderName", "NamespaceID", "Description", "ServiceURL")
+    properties = "".join(f'<Property Name="{name}" Type="Edm.String"/>' for name in columns)
+    return (
+        f'{_OPENING}<EntityType Name="Namespaces"><Key><PropertyRef Name="NamespaceID"/></Key>'
+        '<Property Name="NamespaceID" Type="Edm.String"/></EntityType>'
+        '<EntityType Name="Providers"><Key><PropertyRef Name="NamespaceID"/>'
+        f'<PropertyRef Name="ProviderID"/></Key>{properties}</EntityType>'
+        '<EntityContainer Name="Container"><EntitySet Name="Namespaces" EntityType="sac.Namespaces"/>'
+        f'<EntitySet Name="Providers" EntityType="sac.Providers"/></EntityContainer>{_CLOSING}'
+    )

@@ -1,0 +1,66 @@
+"""The server: uvicorn that can reset a connection, and that stops without a word."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from demo.tenant.app import Tenant
+
+
+class ResettableProtocol(H11Protocol):
+    """Hands its transport to the application, in the state of each request."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note the transport of a new connection."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+
+class QuietServer(uvicorn.Server):
+    """Ends with status 0 on SIGINT and SIGTERM: uvicorn would raise the signal again after it has stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Turn the two signals into a wish to stop."""
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, self.handle_exit) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and listens; port 0 takes a free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(128)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+def serve(tenant: Tenant, bound: socket.socket) -> None:
+    """Serve until a signal comes. Calls that hang are cut off after that."""
+    config = uvicorn.Config(
+        tenant,
+        loop="asyncio",
+        http=ResettableProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=0,
+    )
+    QuietServer(config).run(sockets=[bound])
