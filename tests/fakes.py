@@ -1,0 +1,246 @@
+"""Small classes that stand in for the ports of the pipeline; mypy checks that they fit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from app.errors import CacheError, CacheMissingError, ConfigError, SeriesError, UnknownDatasetError
+from app.records import (
+    AuthStatus,
+    CachedSeries,
+    DatasetDefinition,
+    Grain,
+    Page,
+    Progress,
+    ProgressCallback,
+    PullReport,
+    SeriesMetadata,
+)
+
+START = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+
+
+def a_definition(name: str = "default", *, source: str = "sac") -> DatasetDefinition:
+    """Return a monthly definition with two dimensions."""
+    return DatasetDefinition(
+        name=name,
+        source=source,
+        model_id="C5qd9BA0n1x2",
+        date_column="Date",
+        value_column="SignedData",
+        dimensions=("Region", "Product"),
+        grain=Grain.MONTH,
+    )
+
+
+def a_page(
+    rows: Sequence[Sequence[str | None]],
+    *,
+    definition: DatasetDefinition | None = None,
+    number: int = 1,
+) -> Page:
+    """Return a page whose rows are given in the order of the definition's columns."""
+    columns = (definition or a_definition()).columns
+    values = zip(*rows, strict=True) if rows else [() for _ in columns]
+    arrays = [pa.array(column, pa.string()) for column in values]
+    return Page(number=number, rows=pa.Table.from_arrays(arrays, names=columns), size_bytes=1_000)
+
+
+class FakeClock:
+    """A clock that stands still until it is ticked."""
+
+    def __init__(self, at: datetime = START) -> None:
+        self._now = at
+
+    def now(self) -> datetime:
+        """Return the time it was ticked to."""
+        return self._now
+
+    def tick(self, by: timedelta = timedelta(hours=1)) -> None:
+        """Move time on."""
+        self._now += by
+
+
+class FakePull:
+    """Yields the pages of its source, then fails if the source is told to."""
+
+    def __init__(self, source: FakeSource, progress: ProgressCallback | None) -> None:
+        self._source = source
+        self._progress = progress
+        self._read: list[Page] = []
+
+    async def pages(self) -> AsyncGenerator[Page]:
+        """Wait for the gate, yield the pages, and end or fail."""
+        self._source.started.set()
+        if self._source.gate is not None:
+            await self._source.gate.wait()
+        try:
+            for page in self._source.pages:
+                self._read.append(page)
+                self._tell()
+                yield page
+            if self._source.error is not None:
+                raise self._source.error
+        finally:
+            self._source.closed += 1
+
+    @property
+    def report(self) -> PullReport:
+        """Report what was read."""
+        return PullReport(
+            expected=self._rows,
+            received=self._rows,
+            pages=len(self._read),
+            proof="count",
+            mode="FactData",
+            bytes=self._bytes,
+            seconds=0.5,
+        )
+
+    @property
+    def _rows(self) -> int:
+        return sum(page.rows.num_rows for page in self._read)
+
+    @property
+    def _bytes(self) -> int:
+        return sum(page.size_bytes for page in self._read)
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            done = Progress(
+                rows=self._rows, pages=len(self._read), bytes=self._bytes, expected_rows=None
+            )
+            self._progress(done)
+
+
+class FakeSource:
+    """A source that yields given pages, and fails after them if it has an error.
+
+    Args:
+        pages: What every pull yields.
+        error: Raised after the last page; None for a pull that succeeds.
+        gate: A pull waits for it before its first page; None for no wait.
+
+    Attributes:
+        pulls: The definition of every pull, in order.
+        started: Set as soon as the pages of a pull are asked for.
+        closed: How many pulls ended, well or not.
+    """
+
+    def __init__(
+        self,
+        pages: Iterable[Page] = (),
+        *,
+        error: Exception | None = None,
+        gate: asyncio.Event | None = None,
+    ) -> None:
+        self.pages = tuple(pages)
+        self.error = error
+        self.gate = gate
+        self.pulls: list[DatasetDefinition] = []
+        self.started = asyncio.Event()
+        self.closed = 0
+
+    def pull(
+        self, definition: DatasetDefinition, progress: ProgressCallback | None = None
+    ) -> FakePull:
+        """Remember the definition and prepare a pull."""
+        self.pulls.append(definition)
+        return FakePull(self, progress)
+
+
+class FakeCache:
+    """A cache in memory.
+
+    Attributes:
+        versions: Every version of every dataset, oldest first.
+        load_error: Raised by every load; None for loads that work.
+        save_error: Raised by every save and touch; None for those that work.
+    """
+
+    def __init__(self, *series: CachedSeries) -> None:
+        self.versions: dict[str, list[CachedSeries]] = {}
+        self.load_error: CacheError | None = None
+        self.save_error: CacheError | None = None
+        for one in series:
+            self.versions.setdefault(one.metadata.dataset, []).append(one)
+
+    def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
+        """Add a version."""
+        if self.save_error is not None:
+            raise self.save_error
+        versions = self.versions.setdefault(metadata.dataset, [])
+        versions.append(CachedSeries(rows=rows, metadata=metadata, version=len(versions)))
+        return versions[-1]
+
+    def touch(self, metadata: SeriesMetadata) -> CachedSeries:
+        """Add a version with the rows of the last one."""
+        return self.save(self.load(metadata.dataset).rows, metadata)
+
+    def load(self, dataset: str) -> CachedSeries:
+        """Return the last version."""
+        if self.load_error is not None:
+            raise self.load_error
+        if dataset not in self.versions:
+            raise CacheMissingError(
+                f"Nothing was saved for the dataset '{dataset}' yet.",
+                next_step="Call POST /refresh.",
+            )
+        return self.versions[dataset][-1]
+
+
+class FakeCatalogue:
+    """Knows the given definitions; every dataset may also be pulled from `fixture`.
+
+    Attributes:
+        error: Raised for every definition; None for a catalogue that is well set up.
+    """
+
+    def __init__(self, *definitions: DatasetDefinition) -> None:
+        self._definitions = {one.name: one for one in definitions or (a_definition(),)}
+        self.error: ConfigError | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in the order given."""
+        return tuple(self._definitions)
+
+    def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
+        """Return the definition, from another source if one is named."""
+        if dataset not in self._definitions:
+            known = ", ".join(self.names)
+            raise UnknownDatasetError(
+                f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {known}."
+            )
+        if self.error is not None and source is None:
+            raise self.error
+        found = self._definitions[dataset]
+        if source not in {None, found.source, "fixture"}:
+            raise UnknownDatasetError(f"There is no source '{source}'.")
+        return replace(found, source=source or found.source)
+
+
+class FakeAuthProbe:
+    """Reports the status it is given."""
+
+    def __init__(self, status: AuthStatus | None = None) -> None:
+        self.status = status or AuthStatus(
+            ok=True,
+            checked_at=START,
+            expires_at=START + timedelta(hours=1),
+            detail="A token was issued.",
+        )
+
+    @classmethod
+    def failing(cls, error: SeriesError) -> FakeAuthProbe:
+        """Return a probe that reports this error."""
+        return cls(AuthStatus(ok=False, checked_at=START, detail=str(error), code=error.code))
+
+    async def check(self) -> AuthStatus:
+        """Report the status."""
+        return self.status
