@@ -1,0 +1,1 @@
+"""Tests of the simulated tenant: what it must do to be believed."""
