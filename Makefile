@@ -41,7 +41,7 @@ run: install ## serve the app on HOST:PORT
 test: check ## check, then run the tests with coverage (ARGS=... for pytest)
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
 
-check: lint format types arrows docstrings secrets dockerfile lock ## run every check but the tests
+check: lint format types arrows docstrings secrets dockerfile locked ## run every check but the tests
 
 fix: install ## repair what ruff can repair
 	@$(BIN)/ruff check --fix .
