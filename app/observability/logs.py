@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 import structlog
 from structlog.typing import Processor
@@ -21,9 +21,8 @@ _REPLACED: Final = "uvicorn.access"
 
 def configure_logging(
     level: str,
-    *,
+    form: Literal["auto", "json", "text"],
     masker: Masker,
-    json: bool | None = None,
     stream: TextIO | None = None,
 ) -> None:
     """Send every log line, ours and the libraries', through one handler.
@@ -31,13 +30,14 @@ def configure_logging(
     May be called again; the last call counts.
 
     Args:
-        level: The lowest level to show (`DEBUG`, `INFO`, `WARNING`, `ERROR`), in any case.
-        masker: Knows the secrets.
-        json: One JSON object a line; None for JSON unless the stream is a terminal.
+        level: The lowest level to show (`debug`, `info`, `warning`, `error`), in any case.
+        form: `json` for one JSON object a line, `text` for people, `auto` for text on a terminal
+            and JSON elsewhere.
+        masker: Knows the secrets; may learn more of them later.
         stream: Where to write; None for stderr.
     """
     stream = sys.stderr if stream is None else stream
-    as_json = not stream.isatty() if json is None else json
+    as_json = form == "json" or (form == "auto" and not stream.isatty())
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date
 from typing import Any, Final
@@ -13,6 +14,7 @@ from urllib.parse import quote, quote_plus
 MASK: Final = "***"
 # A shorter value would stand in too many innocent words.
 MIN_SECRET_LENGTH: Final = 6
+TOKENS_KEPT: Final = 16
 
 _NAME = r"secret|passw(?:or)?d|token|authorization|cookie|api[_-]?key|credential|private[_-]?key"
 # The bounds keep a search through a long text linear.
@@ -54,7 +56,8 @@ class Masker:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._forms: set[str] = set()
+        self._lasting: set[str] = set()
+        self._passing: deque[set[str]] = deque(maxlen=TOKENS_KEPT)
         self._values: re.Pattern[str] | None = None
         for secret in secrets:
             self.add(secret)
@@ -68,11 +71,17 @@ class Masker:
         """
         if len(secret) < MIN_SECRET_LENGTH:
             return
-        self._forms |= _forms(secret)
+        self._lasting |= _forms(secret)
         if user is not None:
-            self._forms |= {_base64(f"{user}:{secret}"), _base64(_form_pair(user, secret))}
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        self._values = re.compile("|".join(map(re.escape, longest_first)))
+            self._lasting |= {_base64(f"{user}:{secret}"), _base64(_form_pair(user, secret))}
+        self._compile()
+
+    def add_token(self, token: str) -> None:
+        """Register a value that will expire; only the last 16 of them are remembered."""
+        if len(token) < MIN_SECRET_LENGTH:
+            return
+        self._passing.append(_forms(token))
+        self._compile()
 
     def text(self, text: str) -> str:
         """Return the text with all secrets replaced.
@@ -119,6 +128,10 @@ class Masker:
         if _is_secret(key) and value is not None and not isinstance(value, bool):
             return MASK
         return self.value(value)
+
+    def _compile(self) -> None:
+        longest_first = sorted(self._lasting.union(*self._passing), key=len, reverse=True)
+        self._values = re.compile("|".join(map(re.escape, longest_first)))
 
     def _known(self, text: str) -> str:
         masked = self._once(text)

@@ -6,7 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import structlog
@@ -49,7 +49,7 @@ def fail(text: str) -> None:
 def written(act: Callable[[], object], *, level: str = "INFO") -> list[dict[str, Any]]:
     """Return the JSON lines that an action writes."""
     stream = io.StringIO()
-    configure_logging(level, masker=Masker([SECRET]), stream=stream)
+    configure_logging(level, "auto", Masker([SECRET]), stream)
     act()
     return [json.loads(line) for line in stream.getvalue().splitlines()]
 
@@ -115,7 +115,7 @@ def test_lines_below_the_level_are_left_out() -> None:
 def test_a_terminal_gets_lines_for_people() -> None:
     """On a terminal the lines are coloured text, exceptions included, and still masked."""
     stream = Terminal()
-    configure_logging("INFO", masker=Masker([SECRET]), stream=stream)
+    configure_logging("INFO", "auto", Masker([SECRET]), stream)
     try:
         fail(SECRET)
     except ValueError:
@@ -127,17 +127,20 @@ def test_a_terminal_gets_lines_for_people() -> None:
     assert SECRET not in shown
 
 
-def test_json_can_be_asked_for_on_a_terminal() -> None:
-    """The form follows the argument if there is one."""
-    stream = Terminal()
-    configure_logging("INFO", masker=Masker(), json=True, stream=stream)
+def test_the_form_can_be_asked_for() -> None:
+    """JSON comes on a terminal, and text elsewhere, if that is what the settings say."""
+    terminal, pipe = Terminal(), io.StringIO()
+    configure_logging("INFO", "json", Masker(), terminal)
     structlog.get_logger("a").info("x")
-    assert json.loads(stream.getvalue())["event"] == "x"
+    configure_logging("INFO", "text", Masker(), pipe)
+    structlog.get_logger("a").info("x")
+    assert json.loads(terminal.getvalue())["event"] == "x"
+    assert "[info     ] x" in pipe.getvalue()
 
 
 def test_stderr_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a stream the lines go to stderr and leave stdout to programs."""
-    configure_logging("INFO", masker=Masker())
+    configure_logging("INFO", "auto", Masker())
     structlog.get_logger("a").info("x")
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -146,13 +149,15 @@ def test_stderr_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
 
 @given(
     secret=st.text(min_size=MIN_SECRET_LENGTH, max_size=20),
-    as_json=st.booleans(),
+    form=st.sampled_from(["json", "text"]),
     before=st.text(max_size=5),
 )
-def test_no_registered_value_survives_in_a_line(secret: str, as_json: bool, before: str) -> None:
+def test_no_registered_value_survives_in_a_line(
+    secret: str, form: Literal["json", "text"], before: str
+) -> None:
     """Whatever the secret looks like, and whoever logs it, no line holds it."""
     stream = io.StringIO()
-    configure_logging("INFO", masker=Masker([secret]), json=as_json, stream=stream)
+    configure_logging("INFO", form, Masker([secret]), stream)
     structlog.get_logger("a").info(before + secret, deep=[{"k": secret}], obj=ValueError(secret))
     logging.getLogger("b").info("%s and %r", secret, secret)
     try:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.observability.masking import MASK, MIN_SECRET_LENGTH, Masker
+from app.observability.masking import MASK, MIN_SECRET_LENGTH, TOKENS_KEPT, Masker
 
 SECRET = "s3cr3t-Value/with odd=chars"
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ0ZW5hbnQifQ.c2lnbmF0dXJl"
@@ -40,6 +40,16 @@ def test_a_registered_value_is_masked_in_every_form(form: str) -> None:
 def test_short_values_are_not_registered() -> None:
     """A value under six characters is ignored, or innocent words would be masked."""
     assert Masker(["month"]).text("month by month") == "month by month"
+
+
+def test_tokens_are_masked_and_forgotten_when_many_newer_ones_came() -> None:
+    """The last tokens are masked, older ones make room, and lasting secrets stay."""
+    masker = Masker([SECRET])
+    for number in range(TOKENS_KEPT + 1):
+        masker.add_token(f"opaque-{number:03}")
+    masker.add_token("short")
+    masked = masker.text(f"{SECRET} opaque-000 opaque-001 opaque-016 short")
+    assert masked == "*** opaque-000 *** *** short"
 
 
 @pytest.mark.parametrize(
