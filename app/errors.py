@@ -1,13 +1,14 @@
 """The one tree of errors, split first by what went wrong and then by whether trying again can help.
 
     SeriesError
-    ├── ConfigError                  a setting is missing or malformed; carries every problem at once
+    ├── ConfigError                  settings are missing or malformed; all problems at once
     ├── SourceError                  a login or a pull failed; the cache is untouched
     │   ├── TransientSourceError     the same request may succeed later
     │   │   ├── SourceUnreachableError   no connection, or it broke in mid-answer
     │   │   ├── SourceTimeoutError       no answer in time
     │   │   ├── RateLimitedError         429; may carry the wait the tenant asked for
     │   │   └── SourceUnavailableError   5xx without a number of the export service
+    │   ├── CertificateError         the server's certificate cannot be trusted
     │   ├── CredentialsRefusedError  the token endpoint knows no such client and secret
     │   ├── GrantRefusedError        the client may not use client credentials
     │   ├── TokenEndpointError       the token URL is not a token endpoint, or answers nonsense
@@ -68,6 +69,11 @@ class SeriesError(Exception):
     def __str__(self) -> str:
         return f"{self.problem} {self.next_step}".strip()
 
+    @property
+    def sentence(self) -> str:
+        """The words for a warning or a problem: short enough for a UI."""
+        return str(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigProblem:
@@ -104,6 +110,15 @@ class ConfigError(SeriesError):
             f"The configuration is incomplete or malformed: {listed}.",
             next_step="Set the variables in the environment or in .env; docs/configuration.md "
             "explains each.",
+        )
+
+    @property
+    def sentence(self) -> str:
+        """Name the variables alone; `problems` has what was found and what is expected."""
+        names = ", ".join(problem.variable for problem in self.problems)
+        return (
+            f"SAP Analytics Cloud is not fully configured: {names} missing or malformed. "
+            f"{self.next_step}"
         )
 
 
@@ -168,6 +183,12 @@ class SourceUnavailableError(TransientSourceError):
         super().__init__(problem, next_step=next_step)
         self.status = status
         self.retry_after_s = retry_after_s
+
+
+class CertificateError(SourceError):
+    """The server's TLS certificate cannot be trusted; sending on would leak the secret."""
+
+    code = "certificate"
 
 
 class CredentialsRefusedError(SourceError):

@@ -1,0 +1,121 @@
+"""The forms that values of settings must have: pure functions from text to checked text.
+
+Each returns the value in its final form, or raises `ValueError` with what was found instead, in
+words that fit behind "found" and never quote a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+# SAC shows the API base with this path, and people paste it as it stands.
+# https://help.sap.com/doc/00f68c2e08b941f081002fd3691d86a7/2022.8/en-US/500b902d8a1b430c9895244331019bbb.html
+_API_PATH: Final = "/api/v1/"
+_PLACEHOLDER: Final = re.compile(r"<[^<>]*>|^(changeme|change-me|todo|xxx+)$", re.IGNORECASE)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_SHOWN_CHARACTERS: Final = 80
+
+
+def text(value: str) -> str:
+    """Refuse line breaks, control characters, and the placeholders of the examples."""
+    if any(ord(character) < ord(" ") for character in value):
+        raise ValueError("a line break or control character in the middle")
+    if _PLACEHOLDER.search(value):
+        raise ValueError("the placeholder of the example")
+    return value
+
+
+def url(value: str) -> str:
+    """Refuse what is no full https address; http is for loopback alone."""
+    value = text(value)
+    try:
+        parts = urlsplit(value)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("no valid URL") from error
+    if parts.username or parts.password:
+        raise ValueError("credentials inside the URL")
+    if not host or parts.scheme not in {"http", "https"}:
+        raise ValueError("no full URL")
+    if parts.scheme == "http" and host not in _LOOPBACK:
+        raise ValueError("an unencrypted http URL")
+    return value
+
+
+def tenant_url(value: str) -> str:
+    """Cut a URL of the tenant down to scheme and host; a pasted export path may follow."""
+    parts = urlsplit(url(value))
+    path = parts.path.rstrip("/")
+    if path and not f"{path}/".startswith(_API_PATH):
+        raise ValueError(f"the path {path} behind the host")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def token_url(value: str) -> str:
+    """Cut what follows the path of a token URL; refuse the SAML one."""
+    parts = urlsplit(url(value))
+    path = parts.path.rstrip("/")
+    if "/alias/" in path:
+        raise ValueError("the OAuth2SAML token URL")
+    if not path.endswith("/token"):
+        raise ValueError(f"the path {path or '/'}")
+    return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def model_id(value: str) -> str:
+    """Cut the package prefix off a model id: `t.X:CABC` means `CABC`."""
+    bare = text(value).rsplit(":", 1)[-1]
+    if not re.fullmatch(r"\w+", bare):
+        raise ValueError(f"'{shown(value)}'")
+    return bare
+
+
+def client_id(value: str) -> str:
+    """Refuse blanks and colons, which no client id holds."""
+    if re.search(r"[\s:]", text(value)):
+        raise ValueError("a blank or colon inside")
+    return value
+
+
+def column(value: str) -> str:
+    """Refuse what is no technical name."""
+    if not re.fullmatch(r"[^\W\d][\w.]*", text(value)):
+        raise ValueError(f"'{shown(value)}'")
+    return value
+
+
+def columns(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a list with a wrong or repeated technical name."""
+    names = tuple(column(name) for name in value)
+    if len(set(names)) != len(names):
+        raise ValueError("a column named twice")
+    return names
+
+
+def split(value: object) -> object:
+    """Split a text at commas and blanks; other values pass."""
+    if isinstance(value, str):
+        return tuple(part for part in re.split(r"[,\s]+", value) if part)
+    return value
+
+
+def row_filter(value: str) -> str:
+    """Refuse a filter with an open quote."""
+    if text(value).count("'") % 2:
+        raise ValueError("an odd number of quotes")
+    return value
+
+
+def cache_uri(value: str) -> str:
+    """Refuse address schemes that the cache does not know."""
+    scheme, separator, _ = text(value).partition("://")
+    if separator and scheme not in {"file", "s3", "az", "abfss", "gs"}:
+        raise ValueError(f"the scheme {scheme}://")
+    return value
+
+
+def shown(value: object) -> str:
+    """Cut a value to what an error can show."""
+    return str(value)[:_SHOWN_CHARACTERS]
