@@ -1,0 +1,237 @@
+"""The login: client-credentials tokens, kept and renewed, and the `Auth` that attaches them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Final, Protocol
+
+import httpx
+import msgspec
+from typing_extensions import override
+
+from app.errors import SourceError, TokenEndpointError, UnsafeLinkError
+from app.records import AuthStatus
+from app.sac_connector.faults import COPY_LOGIN_URL, Answer, token_fault, transport_fault
+from app.sac_connector.wire import origin
+
+# A token is renewed this long before it expires, or a tenth of its life if that is shorter, so
+# that a clock that is a little off and a slow request do not meet an expired token.
+LONGEST_MARGIN: Final = timedelta(seconds=60)
+_MARGIN_SHARE: Final = 0.1
+# RFC 6749, section 5.1, lets an answer leave `expires_in` out. Assume little rather than much.
+_UNSTATED_LIFETIME_S: Final = 300.0
+# Each refused login is logged on the tenant; a health check must not turn into hammering.
+_PROBE_INTERVAL: Final = timedelta(seconds=30)
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the present, aware, in UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the token endpoint wants to know.
+
+    Attributes:
+        token_url: The token endpoint.
+        client_id: The OAuth client's id.
+        secret: Its secret, as it is; never shown.
+    """
+
+    token_url: str
+    client_id: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token; its value is never shown.
+
+    Attributes:
+        value: The token itself.
+        expires_at: When the tenant stops to accept it (UTC).
+        renew_at: When a new one is fetched instead (UTC).
+    """
+
+    value: str = field(repr=False)
+    expires_at: datetime
+    renew_at: datetime
+
+
+class _TokenAnswer(msgspec.Struct):
+    access_token: str
+    expires_in: float | None = None
+
+
+class TokenProvider:
+    """Fetches tokens, one request at a time, and keeps the last until shortly before it expires.
+
+    Args:
+        client: Sends the requests; must not follow redirects.
+        credentials: The OAuth client.
+        clock: Tells when a token expires.
+        on_token: Is told each new token's value, so that logs can mask it.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        credentials: Credentials,
+        clock: Clock,
+        on_token: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._clock = clock
+        self._on_token = on_token
+        self._token: Token | None = None
+        self._fetching: asyncio.Task[Token] | None = None
+        self.issued = 0
+
+    @property
+    def current(self) -> Token | None:
+        """The token at hand; None if there is none or it is due for renewal."""
+        if self._token is None or self._clock.now() >= self._token.renew_at:
+            return None
+        return self._token
+
+    async def token(self) -> Token:
+        """Return a valid token; callers that come together share one request.
+
+        Raises:
+            SourceError: The token endpoint refused, failed, or cannot be reached.
+        """
+        if (token := self.current) is not None:
+            return token
+        if self._fetching is None:
+            self._fetching = asyncio.create_task(self._fetch())
+            self._fetching.add_done_callback(self._fetched)
+        # Shielded: a caller that gives up must not take the token from the others.
+        return await asyncio.shield(self._fetching)
+
+    def discard(self, token: Token) -> None:
+        """Forget a token that the tenant refused, unless it was replaced meanwhile."""
+        if self._token is token:
+            self._token = None
+
+    def _fetched(self, task: asyncio.Task[Token]) -> None:
+        self._fetching = None
+        # Reading the exception marks it as seen when all callers have gone away.
+        if not task.cancelled():
+            task.exception()
+
+    async def _fetch(self) -> Token:
+        url = self._credentials.token_url
+        sent_at = self._clock.now()
+        try:
+            response = await self._client.post(
+                url,
+                # Base64 of the raw pair: SAC does not undo percent-encoding here (observed).
+                auth=httpx.BasicAuth(self._credentials.client_id, self._credentials.secret),
+                data={"grant_type": "client_credentials"},
+                headers={"Accept": "application/json"},
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise transport_fault(error, url) from error
+        answer = Answer(response.status_code, response.headers, response.content)
+        if (fault := token_fault(answer, self._clock.now())) is not None:
+            raise fault
+        self._token = self._read(answer.body, sent_at)
+        self.issued += 1
+        self._on_token(self._token.value)
+        return self._token
+
+    def _read(self, body: bytes, sent_at: datetime) -> Token:
+        try:
+            parsed = msgspec.json.decode(body, type=_TokenAnswer, strict=False)
+            lifetime = timedelta(seconds=parsed.expires_in or _UNSTATED_LIFETIME_S)
+            expires_at = sent_at + lifetime
+        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError):
+            # Not chained: the decoder's text may quote the body, and the body holds the token.
+            parsed, lifetime, expires_at = None, timedelta(), sent_at
+        if parsed is None or not parsed.access_token or lifetime <= timedelta():
+            raise TokenEndpointError(
+                "The token endpoint answered without a usable token.", next_step=COPY_LOGIN_URL
+            )
+        margin = min(LONGEST_MARGIN, lifetime * _MARGIN_SHARE)
+        return Token(parsed.access_token, expires_at, expires_at - margin)
+
+
+class BearerAuth(httpx.Auth):
+    """Attaches a bearer to requests for one origin, and renews it once on a 401.
+
+    Args:
+        tokens: Where tokens come from.
+        tenant_url: The only origin that may see them.
+    """
+
+    def __init__(self, tokens: TokenProvider, tenant_url: str) -> None:
+        self._tokens = tokens
+        self._origin = origin(tenant_url)
+
+    @override
+    async def async_auth_flow(
+        self, request: httpx.Request
+    ) -> AsyncGenerator[httpx.Request, httpx.Response]:
+        """Send with a token; if it is refused, once more with a new one.
+
+        Raises:
+            UnsafeLinkError: The request is for another origin.
+            SourceError: No token can be had.
+        """
+        if origin(str(request.url)) != self._origin:
+            raise UnsafeLinkError(
+                "A request to a host other than the tenant was stopped; no token was sent.",
+                next_step="Check SAC_TENANT_URL.",
+            )
+        token = await self._tokens.token()
+        response = yield _with_bearer(request, token)
+        if response.status_code == HTTPStatus.UNAUTHORIZED:
+            self._tokens.discard(token)
+            yield _with_bearer(request, await self._tokens.token())
+
+
+def _with_bearer(request: httpx.Request, token: Token) -> httpx.Request:
+    request.headers["Authorization"] = f"Bearer {token.value}"
+    return request
+
+
+class TokenProbe:
+    """Tells whether a token can be had, without asking the tenant each time.
+
+    Args:
+        tokens: Where tokens come from.
+        clock: Tells when a failure is old enough to ask again.
+    """
+
+    def __init__(self, tokens: TokenProvider, clock: Clock) -> None:
+        self._tokens = tokens
+        self._clock = clock
+        self._last: AuthStatus | None = None
+
+    async def check(self) -> AuthStatus:
+        """Report a kept token, a recent failure, or the outcome of one new request."""
+        now = self._clock.now()
+        kept, last = self._tokens.current, self._last
+        if last is not None and now - last.checked_at < _PROBE_INTERVAL and not (kept or last.ok):
+            return last
+        try:
+            token = await self._tokens.token()
+        except SourceError as error:
+            self._last = AuthStatus(ok=False, checked_at=now, detail=str(error), code=error.code)
+        else:
+            self._last = AuthStatus(
+                ok=True,
+                checked_at=last.checked_at if kept and last and last.ok else now,
+                expires_at=token.expires_at,
+                detail="SAP Analytics Cloud issued a token.",
+            )
+        return self._last

@@ -1,0 +1,111 @@
+"""Sends one GET to the export service: with a bearer, retries, a deadline, and checked answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final, Protocol, TypeVar
+
+import httpx
+
+from app.errors import DeadlineExceededError, SourceAnswerError, SourceError
+from app.sac_connector.auth import Clock
+from app.sac_connector.faults import Answer, export_fault, transport_fault
+from app.sac_connector.retry import Retrier
+from app.sac_connector.wire import CUSTOM_AUTH_HEADERS
+
+T = TypeVar("T")
+JSON: Final = "json"
+XML: Final = "xml"
+_LONGEST_TYPE: Final = 60
+
+
+class Budget(Protocol):
+    """What one pull may still spend."""
+
+    retrier: Retrier
+
+    async def within(self, work: Awaitable[T]) -> T:
+        """Await `work`, but not beyond the deadline."""
+        ...
+
+
+class PullBudget:
+    """The deadline and the tries of one pull, shared by all its requests.
+
+    Args:
+        retrier: Sends a request again.
+        deadline_s: Seconds from now for the pull as a whole.
+    """
+
+    def __init__(self, retrier: Retrier, deadline_s: float) -> None:
+        self.retrier = retrier
+        self._deadline_s = deadline_s
+        self._ends_at = asyncio.get_running_loop().time() + deadline_s
+
+    async def within(self, work: Awaitable[T]) -> T:
+        """Await `work`, but not beyond the deadline.
+
+        Raises:
+            DeadlineExceededError: The time is up.
+        """
+        try:
+            async with asyncio.timeout_at(self._ends_at):
+                return await work
+        except TimeoutError as error:
+            raise DeadlineExceededError(
+                f"The pull took longer than {self._deadline_s:g} seconds and was stopped; "
+                "nothing was published.",
+                next_step="Narrow SAC_FILTER, or raise SAC_PULL_DEADLINE_S.",
+            ) from error
+
+
+class ExportTransport:
+    """GETs from one tenant's export service.
+
+    Args:
+        client: Sends requests; must not follow redirects.
+        auth: Attaches the bearer, anew at every attempt.
+        clock: Turns a `Retry-After` date into seconds.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, auth: httpx.Auth, clock: Clock) -> None:
+        self._client = client
+        self._auth = auth
+        self._clock = clock
+
+    async def get(self, url: str, budget: Budget, kind: str = JSON) -> bytes:
+        """Return the body of a good answer.
+
+        Args:
+            url: The address, with its query as it is to be sent.
+            budget: Tries and time.
+            kind: What the content type must name, `json` or `xml`.
+
+        Raises:
+            SourceError: The request was refused, failed for good, or time or tries ran out.
+        """
+        return await budget.within(budget.retrier.call(lambda: self._get_once(url, kind)))
+
+    async def _get_once(self, url: str, kind: str) -> bytes:
+        headers = {"Accept": f"application/{kind}", **CUSTOM_AUTH_HEADERS}
+        try:
+            response = await self._client.get(url, auth=self._auth, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise transport_fault(error, url) from error
+        answer = Answer(response.status_code, response.headers, response.content)
+        fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)
+        if fault is not None:
+            raise fault
+        return answer.body
+
+
+def _wrong_type(answer: Answer, kind: str) -> SourceError | None:
+    found = answer.headers.get("content-type", "")
+    if kind in found.lower():
+        return None
+    return SourceAnswerError(
+        f"SAP Analytics Cloud answered with the content type '{found[:_LONGEST_TYPE]}' instead "
+        f"of {kind}.",
+        next_step="Check SAC_TENANT_URL and any proxy between here and the tenant.",
+    )
