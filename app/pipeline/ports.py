@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Protocol
 
@@ -22,7 +22,7 @@ from app.records import (
 class Pull(Protocol):
     """One pull of one dataset: pages first, the report after the last page."""
 
-    def pages(self) -> AsyncIterator[Page]:
+    def pages(self) -> AsyncGenerator[Page]:
         """Yield the pages in order; end normally only when the pull is proved complete.
 
         Raises:
@@ -41,9 +41,7 @@ class Pull(Protocol):
 class SeriesSource(Protocol):
     """Where rows come from: definition in, pages out."""
 
-    def pull(
-        self, definition: DatasetDefinition, progress: ProgressCallback | None = None
-    ) -> Pull:
+    def pull(self, definition: DatasetDefinition, progress: ProgressCallback | None = None) -> Pull:
         """Prepare a pull; nothing is sent before `pages()` is iterated.
 
         Args:

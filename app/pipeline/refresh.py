@@ -36,6 +36,10 @@ SAMPLE_WARNING: Final = (
     "Set the SAC_ variables and refresh to replace it."
 )
 SAMPLE_WARNING_CODE: Final = "sample_data"
+MONTHS: Final = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 
 log = structlog.get_logger(__name__)
 
@@ -241,9 +245,9 @@ def stale_warning(series: CachedSeries, error: SeriesError) -> str:
     """
     when = series.metadata.last_refresh_time
     # Not strftime: its month names follow the locale of the machine.
-    month = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()[when.month - 1]
+    month = MONTHS[when.month - 1]
     kind = "sample data" if series.metadata.source == SAMPLE_SOURCE else "data"
-    return f"Showing {kind} of {when.day} {month} {when:%Y, %H:%M} UTC: {error}"
+    return f"Showing {kind} of {when.day} {month} {when:%Y, %H:%M} UTC: {error.sentence}"
 
 
 def _refuse_sample_over_tenant(definition: DatasetDefinition, before: CachedSeries | None) -> None:

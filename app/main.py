@@ -1,0 +1,47 @@
+"""The service: `uvicorn app.main:app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.api import install_api
+from app.config import Settings, load_settings
+from app.errors import ConfigError
+from app.observability.logs import configure_logging
+from app.observability.masking import Masker
+from app.wiring import open_services
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the service; nothing is opened before it starts.
+
+    Args:
+        settings: What to serve and how; the tenant's part may be missing.
+    """
+    masker = Masker()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(settings.log_level, settings.log_format, masker)
+        async with open_services(settings, masker) as services:
+            app.state.services = services
+            yield
+
+    app = FastAPI(lifespan=lifespan)
+    install_api(app)
+    return app
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Build `app` when a server asks for it, so that importing this module does nothing."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        settings = load_settings()
+    except ConfigError as error:
+        # A server start must end in one readable line, not in a stack trace.
+        raise SystemExit(str(error)) from None
+    return create_app(settings)

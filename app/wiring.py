@@ -1,0 +1,161 @@
+"""Builds the services from the settings: the one place that knows all parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+
+from app.api.deps import Services
+from app.config import FIXTURE_PATH, Connection, Settings
+from app.errors import ConfigError, UnknownDatasetError
+from app.observability.masking import Masker
+from app.pipeline.cache import DeltaCache
+from app.pipeline.fixture import CsvSource, fixture_definition
+from app.pipeline.ports import AuthProbe, SeriesSource
+from app.pipeline.refresh import SAMPLE_SOURCE, RefreshService
+from app.pipeline.series import SeriesReader
+from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition
+from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
+from app.sac_connector.export import PullLimits, SacSource
+from app.sac_connector.retry import Retrier, RetryPolicy
+from app.sac_connector.transport import ExportTransport
+
+SAC_SOURCE: Final = "sac"
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Return the present, aware, in UTC."""
+        return datetime.now(UTC)
+
+
+class SettingsCatalogue:
+    """The datasets that the settings define: one, from the tenant or from the sample file.
+
+    Args:
+        settings: Where the definitions stand.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._definitions: dict[str, Callable[[], DatasetDefinition]] = {
+            SAC_SOURCE: settings.dataset,
+            SAMPLE_SOURCE: fixture_definition,
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all datasets, the default one first."""
+        return (DEFAULT_DATASET,)
+
+    def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
+        """Return how a dataset is pulled.
+
+        Raises:
+            UnknownDatasetError: No dataset, or no source, has this name.
+            ConfigError: The dataset's settings are missing or malformed.
+        """
+        if dataset not in self.names:
+            raise UnknownDatasetError(
+                f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {DEFAULT_DATASET}."
+            )
+        define = self._definitions.get(source or SAC_SOURCE)
+        if define is None:
+            known = ", ".join(self._definitions)
+            raise UnknownDatasetError(
+                f"There is no source '{source}'.", next_step=f"Ask for one of: {known}."
+            )
+        return define()
+
+
+class UnconfiguredProbe:
+    """Stands in for the login while the settings do not suffice for one.
+
+    Args:
+        error: What is missing.
+        clock: Tells when it was asked.
+    """
+
+    def __init__(self, error: ConfigError, clock: SystemClock) -> None:
+        self._error = error
+        self._clock = clock
+
+    async def check(self) -> AuthStatus:
+        """Say what is missing; nothing is sent."""
+        return AuthStatus(
+            ok=False,
+            checked_at=self._clock.now(),
+            detail=self._error.sentence,
+            code=self._error.code,
+        )
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """Return the retry policy that the settings ask for."""
+    return RetryPolicy(
+        settings.sac_retry_attempts, settings.sac_retry_base_s, settings.sac_retry_max_wait_s
+    )
+
+
+@asynccontextmanager
+async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
+    timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
+    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
+        yield client
+
+
+def token_provider(
+    client: httpx.AsyncClient, connection: Connection, masker: Masker
+) -> TokenProvider:
+    """Build the login, and let the logs mask its secret and every token."""
+    secret = connection.secret.get_secret_value()
+    masker.add(secret)
+    credentials = Credentials(connection.token_url, connection.client_id, secret)
+    return TokenProvider(client, credentials, SystemClock(), on_token=masker.add)
+
+
+def _sac(
+    client: httpx.AsyncClient, settings: Settings, masker: Masker
+) -> tuple[Mapping[str, SeriesSource], AuthProbe]:
+    clock = SystemClock()
+    try:
+        connection = settings.connection()
+    except ConfigError as error:
+        return {}, UnconfiguredProbe(error, clock)
+    tokens = token_provider(client, connection, masker)
+    source = SacSource(
+        ExportTransport(client, BearerAuth(tokens, connection.tenant_url), clock),
+        tokens,
+        connection.tenant_url,
+        limits=PullLimits(settings.sac_page_size, settings.sac_pull_deadline_s),
+        retrier=lambda: Retrier(retry_policy(settings)),
+        clock=clock,
+    )
+    return {SAC_SOURCE: source}, TokenProbe(tokens, clock)
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Services]:
+    """Build everything the API and the demo scripts call, and close it afterwards.
+
+    Missing settings of the tenant do not stop it: the cache is served all the same.
+    """
+    async with open_client(settings) as client:
+        sac, probe = _sac(client, settings, masker)
+        catalogue = SettingsCatalogue(settings)
+        cache = DeltaCache(settings.cache_uri)
+        sources = {**sac, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
+        refresh = RefreshService(catalogue, sources, cache, SystemClock())
+        yield Services(
+            catalogue=catalogue,
+            refresh=refresh,
+            reader=SeriesReader(catalogue, cache, refresh.notice),
+            auth=probe,
+            cache=cache,
+        )
