@@ -1,7 +1,7 @@
-"""The admin path: switches, faults, the request log, models of a test's own. No bearer is needed."""
+"""The admin path: switches, faults, the request log, models of a test's own. No bearer needed."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from starlette.requests import Request
@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from demo.tenant.errors import Refusal
 from demo.tenant.faults import Rule
+from demo.tenant.filters import parse_filter
 from demo.tenant.models import Dimension, Measure, Member, Model, Role, table_of
-from demo.tenant.odata import parse_filter
 from demo.tenant.settings import merge
 from demo.tenant.state import State
 
@@ -55,37 +55,34 @@ async def admin_answer(request: Request, state: State) -> Response:
 
 def _act(state: State, method: str, path: str, body: bytes, query: Mapping[str, str]) -> object:
     """Do what an admin call asks for; return what to show."""
-    match method, path:
-        case "GET", "/log":
-            return state.journal.report()
-        case "POST", "/reset":
-            state.reset()
-            return {}
-        case "POST", "/revoke":
-            return {"revoked": state.tokens.revoke()}
-        case "GET", "/settings":
-            return state.settings
-        case "POST", "/settings":
-            state.settings = merge(
-                state.settings, msgspec.json.decode(body, type=dict[str, object])
-            )
-            return state.settings
-        case (("GET" | "POST" | "DELETE"), "/faults"):
-            return _faults(state, method, body)
-        case "POST", "/models":
-            return _add_model(state, body)
-        case "GET", _ if path.startswith("/rows/"):
-            return _oracle(state, path.removeprefix("/rows/"), query.get("filter"))
-        case _:
-            raise Refusal(404, f"There is no admin call {method} {path}")
+    if method == "GET" and path.startswith("/rows/"):
+        return _oracle(state, path.removeprefix("/rows/"), query.get("filter"))
+    calls: dict[tuple[str, str], Callable[[], object]] = {
+        ("GET", "/log"): state.journal.report,
+        ("POST", "/reset"): state.reset,
+        ("POST", "/revoke"): lambda: {"revoked": state.tokens.revoke()},
+        ("GET", "/settings"): lambda: state.settings,
+        ("POST", "/settings"): lambda: _set(state, body),
+        ("GET", "/faults"): lambda: state.faults.rules,
+        ("POST", "/faults"): lambda: _add_faults(state, body),
+        ("DELETE", "/faults"): state.faults.clear,
+        ("POST", "/models"): lambda: _add_model(state, body),
+    }
+    call = calls.get((method, path))
+    if call is None:
+        raise Refusal(404, f"There is no admin call {method} {path}")
+    return call()
 
 
-def _faults(state: State, method: str, body: bytes) -> object:
-    """Show, add or drop rules."""
-    if method == "DELETE":
-        state.faults.clear()
-    if method == "POST":
-        state.faults.rules += msgspec.json.decode(body, type=list[Rule])
+def _set(state: State, body: bytes) -> object:
+    """Merge switches in."""
+    state.settings = merge(state.settings, msgspec.json.decode(body, type=dict[str, object]))
+    return state.settings
+
+
+def _add_faults(state: State, body: bytes) -> object:
+    """Add rules to those in force."""
+    state.faults.rules += msgspec.json.decode(body, type=list[Rule])
     return state.faults.rules
 
 

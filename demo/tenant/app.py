@@ -53,7 +53,7 @@ class Tenant:
             await send(message)
 
         try:
-            # Requests that have arrived together are all in the journal before one of them is answered.
+            # Requests that arrived together are all in the journal before one is answered.
             await asyncio.sleep(state.settings.latency_s)
             answer = await self._answer(request, bearer, rule)
             await answer(scope, receive, noting)

@@ -15,7 +15,7 @@ DEFAULT_ROWS = 20_000
 WIDE_ROWS = 100_000
 FIRST_DAY, LAST_DAY = dt.date(2023, 11, 1), dt.date(2026, 10, 31)
 
-# As many members, and as long ids, as make a row of about 236 bytes of JSON: the yardstick of other pulls.
+# Members and ids of such a number and length that a row has some 220 bytes of JSON.
 _DAILY_MEMBERS: dict[str, tuple[str, ...]] = {
     "Region": ("EMEA", "AMER", "APJ", "MEE", "GCN", "LAC"),
     "Product": tuple(f"PRD-{number:05d}" for number in range(60)),

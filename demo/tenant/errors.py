@@ -44,5 +44,5 @@ def error_answer(
 
 
 def login_page() -> Response:
-    """Return the login page that SAC answers with, under status 200, when it takes a caller for a browser."""
+    """Return the page, under status 200, for a caller that SAC takes for a browser."""
     return HTMLResponse(LOGIN_PAGE)

@@ -11,15 +11,10 @@ from starlette.responses import Response
 
 from demo.tenant import metadata, pages
 from demo.tenant.errors import Refusal
+from demo.tenant.filters import QueryError, UnpreparedError, columns_of
 from demo.tenant.models import AGGREGATION, EntitySet, Model
-from demo.tenant.odata import (
-    Options,
-    QueryError,
-    UnpreparedError,
-    columns_of,
-    parse_query,
-    split_query,
-)
+from demo.tenant.odata import Options, parse_query, split_query
+from demo.tenant.settings import Settings
 from demo.tenant.state import State, View
 
 BASE = "/api/v1/dataexport"
@@ -171,22 +166,16 @@ def _rows(request: Request, state: State, model: Model, name: str) -> Response:
     """Answer with one page of a set."""
     settings = state.settings
     entity = _find_set(state, model, name)
-    raw_query = request.scope["query_string"].decode("latin-1")
-    options = parse_query(raw_query, refuse_plus=settings.strict_plus)
-    offset = 0
-    if options.skip_token is not None:
-        raw_query, offset = pages.read_token(options.skip_token)
-        options = parse_query(raw_query, refuse_plus=settings.strict_plus)
-    names = _check(state, entity, options)
+    raw_query, options, offset = _begun(request, settings)
+    names = _check(settings, entity, options)
     table, rows = _view(state, model, entity, options, names)
     part = pages.window(options, settings, offset, len(rows))
     if options.skip is not None and not options.orderby and settings.shuffle_skip:
         rows = np.random.default_rng().permutation(rows)
-    columns = pages.chosen(table, names)
+    columns = [table.by_name[name] for name in names]
     cut = rows[part.start : part.stop]
-    if (options.format or "json").lower() in {"text/csv", "csv"}:
-        delimiter = split_query(raw_query, refuse_plus=False).get("delimiter", ",")
-        return Response(pages.csv_rows(columns, cut, delimiter[:1] or ","), media_type="text/csv")
+    if options.csv:
+        return Response(pages.csv_rows(columns, cut, options.delimiter), media_type="text/csv")
     next_link = None
     if part.linked:
         token = pages.make_token(raw_query, offset + len(cut))
@@ -203,7 +192,17 @@ def _rows(request: Request, state: State, model: Model, name: str) -> Response:
     return Response(body, media_type="application/json")
 
 
-def _check(state: State, entity: EntitySet, options: Options) -> tuple[str, ...]:
+def _begun(request: Request, settings: Settings) -> tuple[str, Options, int]:
+    """Return the query that began a pull, its options, and how many rows of it were served."""
+    raw_query = request.scope["query_string"].decode("latin-1")
+    options = parse_query(raw_query, refuse_plus=settings.strict_plus)
+    if options.skip_token is None:
+        return raw_query, options, 0
+    raw_query, offset = pages.read_token(options.skip_token)
+    return raw_query, parse_query(raw_query, refuse_plus=settings.strict_plus), offset
+
+
+def _check(settings: Settings, entity: EntitySet, options: Options) -> tuple[str, ...]:
     """Hold a query against the set; return the columns to show.
 
     Raises:
@@ -221,19 +220,17 @@ def _check(state: State, entity: EntitySet, options: Options) -> tuple[str, ...]
         raise Refusal(400, f"The selection leaves out key columns: {', '.join(missing)} [1402]")
     if entity.grouped and (lost := [name for name, _ in options.orderby if name not in names]):
         raise Refusal(400, f"Ordering needs the column {lost[0]} in the selection")
-    if (options.format or "json").lower() not in {"json", "application/json", "text/csv", "csv"}:
-        raise Refusal(400, f"The format {options.format} is not served")
-    _check_count(state, entity, options)
+    _check_count(settings, entity, options)
     _check_literals(entity, options)
     return names
 
 
-def _check_count(state: State, entity: EntitySet, options: Options) -> None:
+def _check_count(settings: Settings, entity: EntitySet, options: Options) -> None:
     """Refuse a count where the settings say so."""
-    if options.count and state.settings.refuse_count:
+    if options.count and settings.refuse_count:
         raise Refusal(400, "A count is not available here")
     narrowed = options.select is not None and set(options.select) != set(entity.columns)
-    if options.count and narrowed and entity.whole_key and state.settings.refuse_count_with_select:
+    if options.count and narrowed and entity.whole_key and settings.refuse_count_with_select:
         raise Refusal(400, "A count cannot be combined with a selection")
 
 

@@ -1,6 +1,7 @@
 """Faults by rule: which calls go wrong, and how.
 
-A rule names the calls it means, the first of them that goes wrong, how many do, and a kind with its arguments.
+A rule names the calls it means, the first of them that goes wrong, how many do, and a kind with
+its arguments.
 """
 
 import asyncio
@@ -102,14 +103,14 @@ class FaultBook:
 
 
 class CutResponse(Response):
-    """Promises the whole body and sends half of it; `reset` ends the connection with a TCP reset."""
+    """Promises the whole body and sends half; `reset` then ends the connection with a TCP reset."""
 
     def __init__(self, whole: Response, *, reset: bool = False, at: str = "middle") -> None:
         super().__init__(bytes(whole.body), whole.status_code, dict(whole.headers))
         self._reset = reset
         self._at = at
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Send what is to be sent, then give up."""
         if self._at == "middle":
             head = {"type": "http.response.start", "status": self.status_code}
@@ -123,7 +124,7 @@ class CutResponse(Response):
 class HangingResponse(Response):
     """Never answers; ends when the caller hangs up."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Wait for the caller to leave."""
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -196,30 +197,28 @@ def _retry_after(value: int | str) -> str:
 
 def _spoiled(rule: Rule, request: Request, whole: Response) -> Response:
     """Return the right answer with something wrong about it."""
-    body = bytes(whole.body)
+    if rule.kind in {"truncate", "reset"}:
+        reset = rule.kind == "reset"
+        return CutResponse(whole, reset=reset, at=rule.at if reset else "middle")
+    body, headers = bytes(whole.body), {}
     match rule.kind:
-        case "truncate":
-            return CutResponse(whole)
-        case "reset":
-            return CutResponse(whole, reset=True, at=rule.at)
         case "truncate_json":
-            return _like(whole, body[: len(body) // 2])
+            body = body[: len(body) // 2]
         case "invalid_json":
-            return _like(whole, b'{"@odata.context":"$metadata","value":[{"Version":public}]}')
+            body = b'{"@odata.context":"$metadata","value":[{"Version":public}]}'
         case "content_type":
-            return _like(whole, body, {"content-type": str(rule.value or "text/plain")})
+            headers = {"content-type": str(rule.value or "text/plain")}
         case "gzip":
-            return _like(whole, gzip.compress(body, 1), {"content-encoding": "gzip"})
+            body, headers = gzip.compress(body, 1), {"content-encoding": "gzip"}
         case kind if kind in ROW_KINDS and whole.status_code == 200:  # noqa: PLR2004
-            return _like(whole, _tampered(rule, request, body))
-        case _:
-            return whole
+            body = _tampered(rule, request, body)
+    return _like(whole, body, headers)
 
 
-def _like(whole: Response, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+def _like(whole: Response, body: bytes, headers: Mapping[str, str]) -> Response:
     """Return an answer with the status and headers of another, and a body of its own."""
     kept = {name: value for name, value in whole.headers.items() if name != "content-length"}
-    return Response(body, whole.status_code, {**kept, **(headers or {})})
+    return Response(body, whole.status_code, {**kept, **headers})
 
 
 def _tampered(rule: Rule, request: Request, body: bytes) -> bytes:

@@ -9,7 +9,7 @@ from demo.tenant.oauth import Standing
 
 
 class Entry(msgspec.Struct, kw_only=True):
-    """One request. `started` and `finished` count on one common scale, so overlaps can be read off."""
+    """One request. `started` and `finished` count on one scale, so overlaps can be read off."""
 
     n: int
     method: str

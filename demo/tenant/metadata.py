@@ -104,6 +104,7 @@ def administration_edmx() -> str:
         '<Property Name="NamespaceID" Type="Edm.String"/></EntityType>'
         '<EntityType Name="Providers"><Key><PropertyRef Name="NamespaceID"/>'
         f'<PropertyRef Name="ProviderID"/></Key>{properties}</EntityType>'
-        '<EntityContainer Name="Container"><EntitySet Name="Namespaces" EntityType="sac.Namespaces"/>'
+        '<EntityContainer Name="Container">'
+        '<EntitySet Name="Namespaces" EntityType="sac.Namespaces"/>'
         f'<EntitySet Name="Providers" EntityType="sac.Providers"/></EntityContainer>{_CLOSING}'
     )

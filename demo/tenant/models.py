@@ -66,7 +66,7 @@ class EntitySet:
 class Model:
     """A model of the tenant. Its rows are made when they are first asked for.
 
-    `revision` counts changes of the rows, so that whatever was computed from older rows can be told apart.
+    `revision` counts changes of the rows, so that what was computed from older rows can be told.
     """
 
     id: str

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from demo.tenant.settings import Settings
 
-# Invented, in the shapes that SAC hands out: `!`, `|`, `$` and `=` are what shells and env files trip over.
+# Invented, in the shapes that SAC hands out: `!`, `|`, `$` and `=` trip shells and env files.
 CLIENT_ID = "sb-0a1b2c3d-1111-4222-8333-444455556666!b1001|client!b77"
 SECRET = "9f8e7d6c-aaaa-4bbb-8ccc-ddddeeeeffff$fakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfak="  # noqa: S105
 # The name of the form field, put together so that a search for it in the tree finds no literal.
@@ -113,7 +113,7 @@ class TokenBook:
 
 
 def _basic_pair(authorization: str) -> str | None:
-    """Return `id:secret` from a Basic header as it is, without URL-decoding; `None` if there is no such header."""
+    """Return `id:secret` of a Basic header, not URL-decoded; `None` if there is no such header."""
     scheme, _, text = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -146,7 +146,7 @@ def _unknown_tenant(host: str) -> Response:
     """Answer as the token host does for a subdomain that it does not know."""
     return HTMLResponse(
         "<!DOCTYPE html><html><head><title>Error</title></head><body><h2>No identity zone</h2>"
-        f"<p>The subdomain of {host} belongs to no identity zone that is active here.</p></body></html>",
+        f"<p>The subdomain of {host} belongs to no active identity zone.</p></body></html>",
         404,
         _NO_STORE,
     )
@@ -174,13 +174,22 @@ async def token_answer(request: Request, settings: Settings, book: TokenBook) ->
         pair = f"{fields.get('client_id', '')}:{fields.get(SECRET_FIELD, '')}"
     if not hmac.compare_digest(pair.encode(), f"{CLIENT_ID}:{SECRET}".encode()):
         return _bad_credentials(settings)
-    grant = fields.get("grant_type")
+    return _refused_grant(fields.get("grant_type")) or _issued(settings, book)
+
+
+def _refused_grant(grant: str | None) -> Response | None:
+    """Answer a grant that this client may not use; `None` for the one that it may."""
+    if grant == "client_credentials":
+        return None
     if not grant:
         return _error(400, "invalid_request", "Missing grant type")
     if grant in _OTHER_GRANTS:
         return _error(401, "unauthorized_client", f"Unauthorized grant type: {grant}")
-    if grant != "client_credentials":
-        return _error(400, "unsupported_grant_type", f"Unsupported grant type: {grant}")
+    return _error(400, "unsupported_grant_type", f"Unsupported grant type: {grant}")
+
+
+def _issued(settings: Settings, book: TokenBook) -> Response:
+    """Answer with a new token; it may die earlier than it says, if the settings want that."""
     lifetime_s = settings.token_lifetime_s
     token, name = book.issue(settings.expires_in if lifetime_s is None else lifetime_s)
     return JSONResponse(

@@ -1,86 +1,20 @@
-"""OData query options as the export service takes them: pure functions over text.
-
-The subset is the one that SAP documents for the Data Export Service. What lies outside of it is refused,
-because a client that leans on more would work here and fail on a tenant.
-"""
+"""OData query options as the export service takes them: pure functions over text."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
 from urllib.parse import unquote
 
-Operator = Literal["eq", "ne", "gt", "lt", "ge", "le"]
-Function = Literal["contains", "startswith", "endswith"]
+from demo.tenant.filters import Expression, QueryError, parse_filter
 
-# `$apply` and `$deltatoken` are taken and ignored by the real service: a caller gets leaf rows, not an error.
+# `$apply` and `$deltatoken` are taken and ignored by the real service: a caller gets leaf rows, no
+# error.
 KNOWN_OPTIONS = frozenset(
     {
         "$select", "$filter", "$orderby", "$top", "$skip", "$count", "$format", "$skiptoken",
         "$apply", "$deltatoken",
     }
 )  # fmt: skip
-MAX_DEPTH = 50
-
-_TOKEN = re.compile(
-    r"(?P<blank>[ \t]*)(?:"
-    r"(?P<string>'(?:[^']|'')*')|"
-    r"(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?![\w.])|"
-    r"(?P<name>[^\W\d]\w*)|"
-    r"(?P<mark>[(),]))"
-)
-
-
-class QueryError(ValueError):
-    """The query breaks the rules of the service: answered with 400."""
-
-
-class UnpreparedError(QueryError):
-    """The service accepts the text but cannot run it: answered with 500 and number 1205."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """A column set against a literal; `None` stands for `null`."""
-
-    column: str
-    operator: Operator
-    value: str | Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A text function of a column."""
-
-    function: Function
-    column: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Negation."""
-
-    term: "Expression"
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    """Terms joined by `and`."""
-
-    terms: tuple["Expression", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Any:
-    """Terms joined by `or`."""
-
-    terms: tuple["Expression", ...]
-
-
-Expression = Compare | Call | Not | All | Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,176 +29,9 @@ class Options:
     count: bool = False
     page_size: int | None = None
     package: int | None = None
-    format: str | None = None
+    csv: bool = False
+    delimiter: str = ","
     skip_token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-
-
-def _tokens(text: str) -> Iterator[_Token]:
-    """Cut a filter into tokens; two words need a blank between them."""
-    position, wordy = 0, False
-    end = len(text.rstrip(" \t"))
-    while position < end:
-        found = _TOKEN.match(text, position)
-        if found is None:
-            msg = f"unexpected character at position {position} of $filter"
-            raise QueryError(msg)
-        kind = found.lastgroup or "mark"
-        if wordy and kind != "mark" and not found["blank"]:
-            msg = f"a blank is missing at position {position} of $filter"
-            raise QueryError(msg)
-        wordy = kind != "mark"
-        yield _Token(kind, found[kind])
-        position = found.end()
-    yield _Token("end", "")
-
-
-class _Parser:
-    """Recursive descent over the tokens of one filter."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens = list(_tokens(text))
-        self._at = 0
-        self._depth = 0
-
-    def parse(self) -> Expression:
-        result = self._any()
-        if self._peek.kind != "end":
-            msg = f"unexpected '{self._peek.text}' in $filter"
-            raise QueryError(msg)
-        return result
-
-    @property
-    def _peek(self) -> _Token:
-        return self._tokens[self._at]
-
-    def _next(self) -> _Token:
-        token = self._tokens[self._at]
-        self._at = min(self._at + 1, len(self._tokens) - 1)
-        return token
-
-    def _expect(self, text: str) -> None:
-        token = self._next()
-        if token.kind != "mark" or token.text != text:
-            msg = f"expected '{text}' in $filter, found '{token.text or 'the end'}'"
-            raise QueryError(msg)
-
-    def _is(self, kind: str, *texts: str) -> bool:
-        return self._peek.kind == kind and self._peek.text in texts
-
-    def _any(self) -> Expression:
-        terms = [self._all()]
-        while self._is("name", "or"):
-            self._next()
-            terms.append(self._all())
-        return terms[0] if len(terms) == 1 else Any(tuple(terms))
-
-    def _all(self) -> Expression:
-        terms = [self._term()]
-        while self._is("name", "and"):
-            self._next()
-            terms.append(self._term())
-        return terms[0] if len(terms) == 1 else All(tuple(terms))
-
-    def _term(self) -> Expression:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            msg = "$filter is nested too deeply"
-            raise QueryError(msg)
-        try:
-            if self._is("name", "not"):
-                return self._negation()
-            if self._is("mark", "("):
-                return self._group()
-            return self._predicate()
-        finally:
-            self._depth -= 1
-
-    def _negation(self) -> Expression:
-        self._next()
-        if not (
-            self._is("mark", "(") or self._is("name", "not", "contains", "startswith", "endswith")
-        ):
-            msg = "'not' needs a parenthesis or a function after it in $filter"
-            raise QueryError(msg)
-        return Not(self._term())
-
-    def _group(self) -> Expression:
-        self._next()
-        result = self._any()
-        self._expect(")")
-        return result
-
-    def _predicate(self) -> Expression:
-        column = self._name()
-        if self._is("mark", "(") and column in {"contains", "startswith", "endswith"}:
-            return self._call(column)
-        operator = self._next()
-        if operator.kind == "name" and operator.text == "in" and self._is("mark", "("):
-            msg = "the statement cannot be prepared"
-            raise UnpreparedError(msg)
-        if operator.kind != "name" or operator.text not in {"eq", "ne", "gt", "lt", "ge", "le"}:
-            msg = f"expected a comparison in $filter, found '{operator.text or 'the end'}'"
-            raise QueryError(msg)
-        return Compare(column, operator.text, self._literal())  # type: ignore[arg-type]
-
-    def _call(self, function: str) -> Expression:
-        self._expect("(")
-        column = self._name()
-        self._expect(",")
-        text = self._literal()
-        self._expect(")")
-        if not isinstance(text, str):
-            msg = f"{function} takes a quoted text in $filter"
-            raise QueryError(msg)
-        return Call(function, column, text)  # type: ignore[arg-type]
-
-    def _name(self) -> str:
-        token = self._next()
-        if token.kind != "name" or token.text in {"and", "or", "not", "null"}:
-            msg = f"expected a column in $filter, found '{token.text or 'the end'}'"
-            raise QueryError(msg)
-        return token.text
-
-    def _literal(self) -> str | Decimal | None:
-        token = self._next()
-        if token.kind == "string":
-            return token.text[1:-1].replace("''", "'")
-        if token.kind == "number":
-            return Decimal(token.text)
-        if token.kind == "name" and token.text == "null":
-            return None
-        msg = f"expected a literal in $filter, found '{token.text or 'the end'}'"
-        raise QueryError(msg)
-
-
-def parse_filter(text: str) -> Expression:
-    """Parse the text of `$filter`.
-
-    Raises:
-        QueryError: The text is not a filter of the subset.
-        UnpreparedError: It uses `in (...)`.
-    """
-    return _Parser(text).parse()
-
-
-def columns_of(expression: Expression | None) -> Iterator[tuple[str, str | Decimal | None]]:
-    """Yield every column of a filter with the literal it meets."""
-    match expression:
-        case Compare(column, _, value):
-            yield column, value
-        case Call(_, column, text):
-            yield column, text
-        case Not(term):
-            yield from columns_of(term)
-        case All(terms) | Any(terms):
-            for term in terms:
-                yield from columns_of(term)
 
 
 def parse_orderby(text: str) -> tuple[tuple[str, bool], ...]:
@@ -281,8 +48,7 @@ def parse_orderby(text: str) -> tuple[tuple[str, bool], ...]:
             case [name, "desc"]:
                 keys.append((name, True))
             case _:
-                msg = f"'{part}' is not a column with a direction in $orderby"
-                raise QueryError(msg)
+                raise QueryError(f"'{part}' is not a column with a direction in $orderby")
     return tuple(keys)
 
 
@@ -294,8 +60,7 @@ def parse_select(text: str) -> tuple[str, ...]:
     """
     names = tuple(part.strip() for part in text.split(","))
     if not all(names) or len(set(names)) != len(names):
-        msg = "$select has an empty or a doubled column"
-        raise QueryError(msg)
+        raise QueryError("$select has an empty or a doubled column")
     return names
 
 
@@ -307,25 +72,23 @@ def split_query(raw: str, *, refuse_plus: bool) -> dict[str, str]:
         refuse_plus: Whether a `+` is an error rather than a blank.
 
     Raises:
-        QueryError: A `+`, broken UTF-8, a name given twice, or an option that the service does not know.
+        QueryError: A `+`, broken UTF-8, a name given twice, or an option that is not known.
     """
     if "+" in raw and refuse_plus:
-        msg = "the query string holds a '+'; a blank is %20 and a plus is %2B"
-        raise QueryError(msg)
+        raise QueryError("the query string holds a '+'; a blank is %20 and a plus is %2B")
     options: dict[str, str] = {}
     for part in filter(None, raw.split("&")):
         name, _, value = part.partition("=")
         try:
             name, value = (unquote(x.replace("+", " "), errors="strict") for x in (name, value))
         except UnicodeDecodeError:
-            msg = "the query string is not UTF-8"
-            raise QueryError(msg) from None
+            raise QueryError("the query string is not UTF-8") from None
         if name in options:
-            msg = f"the option {name} is given twice"
-            raise QueryError(msg)
+            raise QueryError(f"the option {name} is given twice")
+        if name in {"deltaid", "externalid"}:
+            raise QueryError("delta reads are not simulated yet")
         if name.startswith("$") and name not in KNOWN_OPTIONS:
-            msg = f"the option {name} is not supported"
-            raise QueryError(msg)
+            raise QueryError(f"the option {name} is not supported")
         options[name] = value
     return options
 
@@ -336,9 +99,15 @@ def _whole(options: dict[str, str], name: str, least: int) -> int | None:
     if text is None:
         return None
     if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) < least:
-        msg = f"{name} must be a whole number of at least {least}, not '{text}'"
-        raise QueryError(msg)
+        raise QueryError(f"{name} must be a whole number of at least {least}, not '{text}'")
     return int(text)
+
+
+def _csv(name: str) -> bool:
+    """Tell whether `$format` asks for CSV rather than JSON."""
+    if name.lower() not in {"json", "application/json", "csv", "text/csv"}:
+        raise QueryError(f"the format {name} is not served")
+    return name.lower() in {"csv", "text/csv"}
 
 
 @lru_cache(maxsize=512)
@@ -351,12 +120,12 @@ def parse_query(raw: str, *, refuse_plus: bool = True) -> Options:
     """
     options = split_query(raw, refuse_plus=refuse_plus)
     if "$skiptoken" in options and len(options) > 1:
-        msg = "a next link is used as it is, without further options"
-        raise QueryError(msg)
+        raise QueryError("a next link is used as it is, without further options")
     count = options.get("$count", "false")
     if count not in {"true", "false"}:
-        msg = f"$count must be true or false, not '{count}'"
-        raise QueryError(msg)
+        raise QueryError(f"$count must be true or false, not '{count}'")
+    if len(options.get("delimiter", ",")) != 1:
+        raise QueryError("delimiter takes one character")
     return Options(
         select=parse_select(options["$select"]) if "$select" in options else None,
         filter=parse_filter(options["$filter"]) if "$filter" in options else None,
@@ -366,6 +135,7 @@ def parse_query(raw: str, *, refuse_plus: bool = True) -> Options:
         count=count == "true",
         page_size=_whole(options, "pagesize", 1),
         package=_whole(options, "package", 1),
-        format=options.get("$format"),
+        csv=_csv(options.get("$format", "json")),
+        delimiter=options.get("delimiter", ","),
         skip_token=options.get("$skiptoken"),
     )

@@ -1,6 +1,7 @@
 """One page of rows: which rows it holds, its JSON or CSV, and the link to the next.
 
-A page of thousands of rows is glued together by Arrow from fragments that were made once for each distinct value.
+A page of thousands of rows is glued together by Arrow from fragments that were made once for each
+distinct value.
 """
 
 import base64
@@ -14,9 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from demo.tenant.odata import Options, QueryError
+from demo.tenant.filters import QueryError
+from demo.tenant.odata import Options
 from demo.tenant.settings import Settings
-from demo.tenant.tables import JSON_NUMBER, Codes, Column, Table
+from demo.tenant.tables import JSON_NUMBER, Codes, Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,7 @@ def read_token(token: str) -> tuple[str, int]:
         offset, _, raw_query = text.partition(":")
         return raw_query, int(offset)
     except ValueError:
-        msg = "the skip token is not valid"
-        raise QueryError(msg) from None
+        raise QueryError("the skip token is not valid") from None
 
 
 def link(settings: Settings, base: str, path: str, token: str) -> str:
@@ -140,7 +141,7 @@ def envelope(
     next_link: str | None = None,
 ) -> bytes:
     """Write the answer around the rows: context, count, diagnostics, link."""
-    number: type[int] | type[str] = str if settings.entities_as_string else int
+    number: type[int | str] = str if settings.entities_as_string else int
     head: dict[str, object] = {"@odata.context": context}
     if count is not None:
         head["@odata.count"] = str(count) if settings.count_as_string else count
@@ -166,8 +167,3 @@ def _fragments(column: Column, *, first: bool, quoted: bool) -> pa.LargeStringAr
         texts = [lead + json_cell(column, value, quoted=quoted) for value in column.values]
         column.cache[key] = pa.array(texts, pa.large_string())
     return column.cache[key]
-
-
-def chosen(table: Table, names: Sequence[str]) -> list[Column]:
-    """Return the named columns."""
-    return [table.by_name[name] for name in names]

@@ -22,7 +22,7 @@ class ResettableProtocol(H11Protocol):
 
 
 class QuietServer(uvicorn.Server):
-    """Ends with status 0 on SIGINT and SIGTERM: uvicorn would raise the signal again after it has stopped."""
+    """Ends with status 0 on SIGINT and SIGTERM, where uvicorn would raise the signal again."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

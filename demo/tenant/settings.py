@@ -15,7 +15,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     expires_in: Whole = 3599
     token_lifetime_s: Seconds | None = None
     unknown_tenant: bool = False
-    token_error: Literal["invalid_client", "unauthorized"] = "invalid_client"
+    token_error: Literal["invalid_client", "unauthorized"] = "invalid_client"  # noqa: S105
 
     # Access
     strict_custom_auth: bool = True

@@ -54,7 +54,7 @@ class State:
         self.tokens.revoke()
         self.journal.clear()
         self.faults.clear()
-        # Models that nobody changed keep their rows: making them again would cost each test its time.
+        # Models that nobody changed keep their rows: to make them again costs each test its time.
         fresh = self._sample_models()
         self.models = {
             name: self.models[name] if self.models[name].untouched else model
@@ -66,6 +66,7 @@ class State:
         self.models[model.id] = model
 
     def _sample_models(self) -> dict[str, Model]:
+        """Describe the models that every tenant has; no rows are made yet."""
         models = (
             plan_model(),
             account_model(),

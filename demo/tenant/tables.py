@@ -1,7 +1,7 @@
 """Columns of text with exact numbers: filter, order, group.
 
-Every column keeps its distinct values once and a code for each row. So a filter is decided once for each
-distinct value, an order by the ranks of the values, and a million rows stay small and quick.
+Every column keeps its distinct values once and a code for each row. So a filter is decided once
+for each distinct value, an order by the ranks of the values, and a million rows stay quick.
 Numbers stay decimal text from end to end: a float would lose digits that the real service keeps.
 """
 
@@ -16,7 +16,7 @@ from typing import Any as Anything
 import numpy as np
 import numpy.typing as npt
 
-from demo.tenant.odata import All, Any, Call, Compare, Expression, Not
+from demo.tenant.filters import All, Any, Call, Compare, Expression, Not
 
 Codes = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
@@ -32,6 +32,11 @@ _COMPARE: dict[str, Callable[[Anything, Anything], bool]] = {
     "lt": operator.lt,
     "ge": operator.ge,
     "le": operator.le,
+}
+_FUNCTIONS: dict[str, Callable[[str, str], bool]] = {
+    "contains": str.__contains__,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
 }
 
 
@@ -57,7 +62,7 @@ class Column:
 
     @cached_property
     def ranks(self) -> Keys:
-        """The place of each distinct value in ascending order, nulls first; equal values share one."""
+        """The place of each distinct value in ascending order; nulls first, equals share one."""
         numbers = self.decimals if self.numeric else [None] * len(self.values)
         keys = [_sort_key(text, number) for text, number in zip(self.values, numbers, strict=True)]
         places = {key: place for place, key in enumerate(sorted(set(keys)))}
@@ -123,7 +128,7 @@ class Table:
         """Sum the numeric columns among `names` for each combination of the others.
 
         Groups stand in the order in which they first appear: the real service promises none.
-        A group that holds nulls only sums to null; text that is no number spoils its group and shows.
+        A group of nulls sums to null; text that is no number spoils its group and shows.
         """
         parts = [self.by_name[name] for name in names]
         key = _combine(
@@ -147,13 +152,16 @@ class Table:
         return Table(tuple(columns), len(first))
 
     def _mask(self, condition: Expression) -> Mask:
+        """Decide a condition for every row."""
         match condition:
             case Not(term):
                 return ~self._mask(term)
             case All(terms):
-                return np.logical_and.reduce([self._mask(term) for term in terms])
+                both: Mask = np.logical_and.reduce([self._mask(term) for term in terms])
+                return both
             case Any(terms):
-                return np.logical_or.reduce([self._mask(term) for term in terms])
+                either: Mask = np.logical_or.reduce([self._mask(term) for term in terms])
+                return either
             case Compare() | Call():
                 column = self.by_name[condition.column]
                 return _verdicts(column, condition)[column.codes]
@@ -165,12 +173,7 @@ def _verdicts(column: Column, condition: Compare | Call) -> Mask:
     Null follows OData: it equals only null, differs from all else, and is neither less nor greater.
     """
     if isinstance(condition, Call):
-        test = {
-            "contains": operator.contains,
-            "startswith": str.startswith,
-            "endswith": str.endswith,
-        }
-        decide = test[condition.function]
+        decide = _FUNCTIONS[condition.function]
         found = [text is not None and decide(text, condition.text) for text in column.values]
         return np.array(found, np.bool_)
     values: Sequence[Anything] = column.values
@@ -234,10 +237,11 @@ def _sums(column: Column, codes: Codes, starts: Keys, appearance: Keys) -> Colum
 
 
 def _scaled(number: Decimal, digits: int) -> int:
-    """Return the number times ten to the power of `digits`, exactly whatever the decimal context."""
-    parts = number.as_tuple()
-    whole = int("".join(map(str, parts.digits))) * 10 ** (int(parts.exponent) + digits)
-    return -whole if parts.sign else whole
+    """Return the number times ten to the power of `digits`, exactly in any decimal context."""
+    sign, figures, exponent = number.as_tuple()
+    power: int = 10 ** (int(exponent) + digits)
+    whole = int("".join(map(str, figures))) * power
+    return -whole if sign else whole
 
 
 def _text(whole: int, digits: int) -> str:
