@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -17,7 +18,7 @@ from app.errors import (
     SeriesError,
     SourceConflictError,
 )
-from app.pipeline.contract import content_hash
+from app.pipeline.contract import content_hash, dimension_names
 from app.pipeline.normalize import NormalizedSeries, Normalizer
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
 from app.records import (
@@ -57,6 +58,12 @@ class Notice:
     code: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    error: SeriesError
+    at: datetime
+
+
 class RefreshService:
     """Refreshes datasets. Calls for one dataset that arrive together share one pull.
 
@@ -78,7 +85,8 @@ class RefreshService:
         self._sources = sources
         self._cache = cache
         self._clock = clock
-        self._failures: dict[str, SeriesError] = {}
+        self._failures: dict[str, _Failure] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
         self._running: dict[tuple[str, str | None], asyncio.Task[RefreshOutcome]] = {}
 
     async def refresh(
@@ -113,8 +121,9 @@ class RefreshService:
     def notice(self, series: CachedSeries) -> Notice:
         """Say what a reader of this series must be told: failed refresh, old version, sample."""
         failure = self._failures.get(series.metadata.dataset)
-        if failure is not None:
-            return Notice(stale_warning(series, failure), failure.code)
+        # Another process on the same cache may have refreshed since our own attempt failed.
+        if failure is not None and series.metadata.last_refresh_time <= failure.at:
+            return Notice(stale_warning(series, failure.error), failure.error.code)
         if series.warning is not None:
             return Notice(series.warning, "older_version")
         if series.metadata.source == SAMPLE_SOURCE:
@@ -131,7 +140,6 @@ class RefreshService:
         except SeriesError as error:
             log.warning("refresh_failed", dataset=dataset, code=error.code, reason=str(error))
             return await self._fall_back(dataset, error)
-        self._failures.pop(dataset, None)
         log.info(
             "refresh_done",
             dataset=dataset,
@@ -145,12 +153,22 @@ class RefreshService:
         self, dataset: str, source: str | None, progress: ProgressCallback | None
     ) -> RefreshOutcome:
         definition = self._catalogue.definition(dataset, source)
-        before = await self._cached(dataset)
+        # One source at a time: sample data must see what a pull from the tenant publishes.
+        async with self._locks.setdefault(dataset, asyncio.Lock()):
+            return await self._publish(definition, await self._cached(dataset), progress)
+
+    async def _publish(
+        self,
+        definition: DatasetDefinition,
+        before: CachedSeries | None,
+        progress: ProgressCallback | None,
+    ) -> RefreshOutcome:
         _refuse_sample_over_tenant(definition, before)
         series, report = await self._pull(definition, progress)
         if not series.rows.num_rows:
             raise _empty(series)
-        metadata = self._metadata(definition, series, report)
+        # Hashing a million rows takes long enough to hold up every other request.
+        metadata = await asyncio.to_thread(self._metadata, definition, series, report)
         unchanged = before is not None and _same(before, metadata)
         publish = (
             asyncio.to_thread(self._cache.touch, metadata)
@@ -158,10 +176,10 @@ class RefreshService:
             else asyncio.to_thread(self._cache.save, series.rows, metadata)
         )
         cached = await publish
-        self._failures.pop(dataset, None)
+        self._failures.pop(definition.name, None)
         notice = self.notice(cached)
         return RefreshOutcome(
-            dataset=dataset,
+            dataset=definition.name,
             status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
             metadata=cached.metadata,
             version=cached.version,
@@ -192,7 +210,7 @@ class RefreshService:
             return None
 
     async def _fall_back(self, dataset: str, error: SeriesError) -> RefreshOutcome:
-        self._failures[dataset] = error
+        self._failures[dataset] = _Failure(error, self._clock.now())
         try:
             cached = await asyncio.to_thread(self._cache.load, dataset)
         except CacheError:
@@ -220,7 +238,7 @@ class RefreshService:
             grain=definition.grain,
             time_aggregation=definition.time_aggregation,
             value_column=definition.value_column,
-            dimensions=series.dimensions,
+            dimensions=dimension_names(definition.dimensions),
             definition_hash=definition.fingerprint,
             content_hash=content_hash(series.rows),
             mode=report.mode,
