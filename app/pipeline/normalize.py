@@ -1,0 +1,222 @@
+"""Pages of text in, one exact series out.
+
+Records of the same date and dimensions are summed, never de-duplicated. The sums are exact, so
+that neither the order of the rows nor their split into pages changes a single bit of the result.
+A page is reduced to its group sums at once: what is held is the result and the page at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import BadValueError, GrainError, UnknownColumnError
+from app.pipeline.contract import (
+    DATE,
+    VALUE,
+    date_bounds,
+    dimension_names,
+    nearest_first,
+    series_schema,
+    sort_series,
+)
+from app.pipeline.exact import EXACT, first_bad_text, from_text, to_floats
+from app.pipeline.periods import UNASSIGNED, SkipReason, parse_id
+from app.records import DatasetDefinition, Page
+
+_MERGE_ROWS = 200_000
+_SHOWN_CHARACTERS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NormalizedSeries:
+    """A pull as a series.
+
+    Attributes:
+        rows: The contract's columns, sorted by dimensions, then date; may be empty.
+        rows_read: Raw records that were read.
+        skipped: Raw records left out, by `SkipReason`; only reasons that occurred.
+        min_date: First date; None if there is no row.
+        max_date: Last date; None if there is no row.
+    """
+
+    rows: pa.Table
+    rows_read: int
+    skipped: dict[str, int]
+    min_date: date | None
+    max_date: date | None
+
+    @property
+    def rows_used(self) -> int:
+        """Raw records that went into the sums."""
+        return self.rows_read - sum(self.skipped.values())
+
+
+def normalize(pages: Iterable[Page], definition: DatasetDefinition) -> NormalizedSeries:
+    """Return the series that these pages hold.
+
+    Raises:
+        BadValueError: A value is not a number that can be added exactly.
+        GrainError: A date id belongs to another grain, or to no period that exists.
+        UnknownColumnError: A page lacks a column of the definition.
+        DataError: Two dimensions would get the same contract name.
+    """
+    normalizer = Normalizer(definition)
+    for page in pages:
+        normalizer.add(page)
+    return normalizer.finish()
+
+
+class Normalizer:
+    """Adds up pages as they come.
+
+    Args:
+        definition: What the pages hold and how to read it.
+
+    Raises:
+        DataError: Two dimensions would get the same contract name.
+    """
+
+    def __init__(self, definition: DatasetDefinition) -> None:
+        self._definition = definition
+        self._dimensions = tuple(dimension_names(definition.dimensions))
+        self._schema = series_schema(self._dimensions)
+        self._rows_read = 0
+        self._skipped = dict.fromkeys(SkipReason, 0)
+        self._dates: dict[str | None, date | SkipReason] = {}
+        self._merged = self._partial_schema().empty_table()
+        self._pending: list[pa.Table] = []
+        self._pending_rows = 0
+
+    def add(self, page: Page) -> None:
+        """Add the records of one page.
+
+        Raises:
+            BadValueError: A value is not a number that can be added exactly.
+            GrainError: A date id belongs to another grain, or to no period that exists.
+            UnknownColumnError: The page lacks a column of the definition.
+        """
+        self._check_columns(page)
+        dates, reasons = self._read_dates(page)
+        values = self._read_values(page)
+        usable = pc.and_(pc.is_valid(dates), pc.is_valid(values))
+        self._count(page, dates, reasons, values)
+        columns = [
+            dates,
+            values,
+            *(self._read_members(page, c) for c in self._definition.dimensions),
+        ]
+        records = pa.Table.from_arrays(columns, names=self._schema.names).filter(usable)
+        self._keep(self._summed(records))
+
+    def finish(self) -> NormalizedSeries:
+        """Return the series of all pages so far."""
+        self._merge()
+        values = to_floats(self._merged[VALUE])
+        columns = [values if name == VALUE else self._merged[name] for name in self._schema.names]
+        rows = sort_series(pa.Table.from_arrays(columns, schema=self._schema))
+        first, last = date_bounds(rows)
+        return NormalizedSeries(
+            rows=rows,
+            rows_read=self._rows_read,
+            skipped={reason.value: count for reason, count in self._skipped.items() if count},
+            min_date=first,
+            max_date=last,
+        )
+
+    def _check_columns(self, page: Page) -> None:
+        names = page.rows.schema.names
+        for column in self._definition.columns:
+            if column not in names:
+                listed = ", ".join(nearest_first(column, names))
+                raise UnknownColumnError(
+                    f"Page {page.number} has no column '{column}'; it has: {listed}.",
+                    next_step="Correct the columns of the dataset.",
+                )
+
+    def _read_dates(self, page: Page) -> tuple[pa.Array, pa.Array]:
+        """Return date and skip reason of every record; one of the two is null."""
+        encoded = _text(page.rows[self._definition.date_column]).dictionary_encode("encode")
+        read = [self._read_date(text, page) for text in encoded.dictionary.to_pylist()]
+        dates = [found if isinstance(found, date) else None for found in read]
+        reasons = [found.value if isinstance(found, SkipReason) else None for found in read]
+        return (
+            pa.array(dates, pa.date32()).take(encoded.indices),
+            pa.array(reasons, pa.string()).take(encoded.indices),
+        )
+
+    def _read_date(self, text: str | None, page: Page) -> date | SkipReason:
+        # A model has few distinct ids, so each is parsed once in a pull.
+        if text not in self._dates:
+            try:
+                self._dates[text] = parse_id(text, self._definition.grain)
+            except GrainError as error:
+                where = self._where(page, self._definition.date_column, text)
+                raise GrainError(f"{where}: {error.problem}", next_step=error.next_step) from error
+        return self._dates[text]
+
+    def _where(self, page: Page, column: str, text: str | None) -> str:
+        row = pc.index(_text(page.rows[column]), text).as_py() + 1
+        return f"Page {page.number}, row {row}, column '{column}'"
+
+    def _read_values(self, page: Page) -> pa.Array:
+        column = self._definition.value_column
+        texts = _text(page.rows[column])
+        try:
+            return from_text(texts)
+        except pa.ArrowInvalid as error:
+            index = first_bad_text(texts)
+            found = "" if index is None else texts[index].as_py()
+            row = 1 if index is None else index + 1
+            raise BadValueError(
+                f"Page {page.number}, row {row}, column '{column}': found "
+                f"'{found[:_SHOWN_CHARACTERS]}' instead of a finite number below 10^36 "
+                "with at most 30 decimals.",
+                page=page.number,
+                row=row,
+                column=column,
+                next_step="Correct the value in the source, or choose another measure.",
+            ) from error
+
+    def _read_members(self, page: Page, column: str) -> pa.Array:
+        return pc.fill_null(_text(page.rows[column]), UNASSIGNED)
+
+    def _count(self, page: Page, dates: pa.Array, reasons: pa.Array, values: pa.Array) -> None:
+        """Count every skipped record once: for its date if that is bad, else for its value."""
+        self._rows_read += page.rows.num_rows
+        for entry in pc.value_counts(reasons.drop_null()).to_pylist():
+            self._skipped[SkipReason(entry["values"])] += entry["counts"]
+        null_values = pc.and_(pc.is_valid(dates), pc.is_null(values))
+        self._skipped[SkipReason.VALUE_NULL] += pc.sum(null_values, min_count=0).as_py()
+
+    def _keep(self, sums: pa.Table) -> None:
+        self._pending.append(sums)
+        self._pending_rows += sums.num_rows
+        # Waiting until as much is pending as is merged keeps the work linear and memory bounded.
+        if self._pending_rows > max(_MERGE_ROWS, self._merged.num_rows):
+            self._merge()
+
+    def _merge(self) -> None:
+        if self._pending:
+            self._merged = self._summed(pa.concat_tables([self._merged, *self._pending]))
+            self._pending, self._pending_rows = [], 0
+
+    def _summed(self, records: pa.Table) -> pa.Table:
+        grouped = records.group_by([DATE, *self._dimensions]).aggregate([(VALUE, "sum")])
+        return pa.Table.from_arrays(
+            [grouped[f"{VALUE}_sum" if name == VALUE else name] for name in self._schema.names],
+            schema=self._partial_schema(),
+        )
+
+    def _partial_schema(self) -> pa.Schema:
+        return pa.schema(
+            [(field.name, EXACT if field.name == VALUE else field.type) for field in self._schema]
+        )
+
+
+def _text(column: pa.ChunkedArray) -> pa.Array:
+    return column.cast(pa.string()).combine_chunks()
