@@ -1,0 +1,242 @@
+"""The log of one Delta table: which versions there are, and what each commit says of itself."""
+
+from __future__ import annotations
+
+import errno
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.fs as pa_fs
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+
+from app.errors import CacheCorruptError, CacheError, CacheMissingError, CacheUnavailableError
+
+METADATA_KEY = "sac_series"
+
+_LOG = "_delta_log"
+_COMMIT_NAME = re.compile(r"(\d{20})\.json")
+_VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
+_BROKEN_SUFFIX = ".broken"
+# The storage layers below name these troubles in words only.
+_TROUBLE = re.compile(
+    r"permission denied|access ?denied|forbidden|unauthorized|no space left|read-only file system|"
+    r"quota|timed? ?out|connection|connect error|dns|too many open files|input/output error|"
+    r"invalid table location|generic (s3|gcs|microsoftazure|http) error|not a directory|credential",
+    re.IGNORECASE,
+)
+_REASON_LENGTH = 160
+_REMEDY = (
+    "Refresh the dataset; if that fails too, delete its folder in the cache and refresh again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells one state of a commit's file from another.
+
+    Attributes:
+        version: The version that the commit made.
+        size_bytes: Size of the file.
+        mtime_ns: When the file was written, in nanoseconds since 1970.
+    """
+
+    version: int
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one commit says of itself.
+
+    Attributes:
+        version: The version that it made.
+        metadata: Our metadata as JSON; None if another tool wrote the commit.
+        changes_data: Whether it added or removed files; True if it cannot be read.
+    """
+
+    version: int
+    metadata: str | None
+    changes_data: bool
+
+
+class DeltaLog:
+    """Reads the log of one table, and sets broken commits aside.
+
+    Args:
+        uri: The folder of the table.
+        storage_options: Passed through to the object store.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
+        self._uri = uri
+        self._options = dict(storage_options or {})
+        self._opened: pa_fs.PyFileSystem | None = None
+
+    def versions(self) -> list[int]:
+        """Return the versions that have a commit, oldest first; empty if there is no table.
+
+        Raises:
+            CacheCorruptError: There are files of a table, but no commit.
+            CacheUnavailableError: The place cannot be read.
+        """
+        names = self._names(_LOG)
+        versions = sorted(int(m[1]) for m in map(_COMMIT_NAME.fullmatch, names) if m)
+        if versions:
+            return versions
+        if any(name.endswith(".parquet") for name in (*names, *self._names(""))):
+            raise CacheCorruptError(f"The log of the table at {self._uri} is gone.")
+        return []
+
+    def stamp(self, version: int) -> Stamp | None:
+        """Return the stamp of a version's commit; None if there is no such commit."""
+        with translated("look at the cache", self._uri):
+            info = self._files().get_file_info(_commit_path(version))
+        if info.type is not pa_fs.FileType.File:
+            return None
+        return Stamp(version, info.size, info.mtime_ns)
+
+    def is_newest(self, stamp: Stamp) -> bool:
+        """Return whether this commit is unchanged and none came after it; two look-ups."""
+        return self.stamp(stamp.version) == stamp and self.stamp(stamp.version + 1) is None
+
+    def commit(self, version: int) -> Commit | None:
+        """Read one commit; None if there is no such commit.
+
+        Raises:
+            CacheUnavailableError: The place cannot be read.
+        """
+        with translated("read the log", self._uri):
+            try:
+                text = self._files().open_input_stream(_commit_path(version)).read()
+            except FileNotFoundError:
+                return None
+        return _parse_commit(version, text)
+
+    def metadata_at(self, version: int) -> str:
+        """Return the newest metadata at or before a version; other tools' commits have none.
+
+        Raises:
+            CacheCorruptError: No commit up to this version holds any.
+        """
+        for commit in self._back_from(version):
+            if commit.metadata is not None:
+                return commit.metadata
+        raise CacheCorruptError(f"Version {version} at {self._uri} has no metadata of a series.")
+
+    def data_start(self, version: int) -> int:
+        """Return the version that wrote the files which this version still shows."""
+        return next((c.version for c in self._back_from(version) if c.changes_data), 0)
+
+    def set_aside(self, newest_good: int) -> None:
+        """Rename the commits and checkpoints after a version, so that a writer can go on from it.
+
+        Args:
+            newest_good: The newest version to keep; -1 to keep none.
+
+        Raises:
+            CacheUnavailableError: The files cannot be renamed.
+        """
+        with translated("set broken commits aside", self._uri):
+            for name in self._names(_LOG):
+                match = _VERSIONED_NAME.fullmatch(name)
+                if name == "_last_checkpoint" or (match and int(match[1]) > newest_good):
+                    path = f"{_LOG}/{name}"
+                    self._files().move(path, path + _BROKEN_SUFFIX)
+
+    def _back_from(self, version: int) -> Iterator[Commit]:
+        while (commit := self.commit(version)) is not None:
+            yield commit
+            version -= 1
+
+    def _names(self, folder: str) -> list[str]:
+        try:
+            with translated("list the cache", self._uri):
+                selector = pa_fs.FileSelector(folder, allow_not_found=True)
+                return [info.base_name for info in self._files().get_file_info(selector)]
+        except CacheMissingError:
+            return []
+
+    def _files(self) -> pa_fs.PyFileSystem:
+        if self._opened is None:
+            self._opened = open_folder(self._uri, self._options)
+        return self._opened
+
+
+def open_folder(uri: str, storage_options: Mapping[str, str]) -> pa_fs.PyFileSystem:
+    """Return the files under a URI, on whichever store delta-rs knows."""
+    return pa_fs.PyFileSystem(DeltaStorageHandler(uri, dict(storage_options)))
+
+
+@contextmanager
+def translated(
+    doing: str, place: str, otherwise: type[CacheError] = CacheCorruptError
+) -> Iterator[None]:
+    """Turn every exception of deltalake, pyarrow and the system into a `CacheError`.
+
+    Args:
+        doing: What was tried, as in "could not {doing}".
+        place: Where, a path or URI.
+        otherwise: What an exception means that names no trouble of the place.
+
+    Raises:
+        CacheError: Whatever went wrong within.
+    """
+    try:
+        yield
+    except CacheError:
+        raise
+    except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
+        raise cache_error(error, doing, place, otherwise) from error
+
+
+def cache_error(
+    error: Exception, doing: str, place: str, otherwise: type[CacheError] = CacheCorruptError
+) -> CacheError:
+    """Return what an exception of the storage means to us; arguments as for `translated`."""
+    problem = f"Could not {doing} at {place}: {_reason(error)}."
+    if isinstance(error, TableNotFoundError):
+        return CacheMissingError(f"There is no table at {place}.")
+    if isinstance(error, CommitFailedError):
+        return CacheUnavailableError(problem, next_step="Another writer was faster; try again.")
+    if _is_trouble(error):
+        return CacheUnavailableError(
+            problem, next_step="Check the place: permissions, free space, network, CACHE_URI."
+        )
+    return otherwise(problem, next_step=_REMEDY)
+
+
+def _is_trouble(error: Exception) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno not in {None, errno.ENOENT}:
+        return True
+    return _TROUBLE.search(str(error)) is not None
+
+
+def _reason(error: Exception) -> str:
+    # delta-rs appends a stack trace, object stores append colours and signed query strings.
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    plain = re.sub(r"\?\S+", "?...", re.sub(r"\x1b\[\d*m", "", first))
+    return plain[:_REASON_LENGTH].rstrip(" .:")
+
+
+def _parse_commit(version: int, text: bytes) -> Commit:
+    try:
+        actions = [json.loads(line) for line in text.splitlines() if line.strip()]
+        infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
+        found = [info[METADATA_KEY] for info in infos if METADATA_KEY in info]
+    except (ValueError, TypeError):
+        return Commit(version, None, changes_data=True)
+    metadata = found[0] if found and isinstance(found[0], str) else None
+    changes = any("add" in action or "remove" in action for action in actions)
+    return Commit(version, metadata, changes)
+
+
+def _commit_path(version: int) -> str:
+    return f"{_LOG}/{version:020d}.json"

@@ -1,0 +1,242 @@
+"""The Delta table of one dataset: versions are written whole, and read only if they prove whole."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from app.errors import CacheCorruptError, CacheMissingError, CacheUnavailableError, DataError
+from app.pipeline.contract import sort_series
+from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, translated
+from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
+from app.records import CachedSeries, SeriesMetadata
+
+REMEDY = "Run `python -m demo.refresh` to fill the cache."
+
+_ATTEMPTS = 32
+# The metadata of a version stand in its commit, so a checkpoint must not clean commits away.
+_CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
+
+
+class SeriesTable:
+    """The table of one dataset.
+
+    Args:
+        dataset: Name of the dataset, for messages.
+        uri: Folder of the table.
+        options: Passed through to the object store.
+    """
+
+    def __init__(self, dataset: str, uri: str, options: dict[str, str]) -> None:
+        self._dataset = dataset
+        self._uri = uri
+        self._options = options
+        self._log = DeltaLog(uri, options)
+        self._kept: tuple[Stamp, CachedSeries] | None = None
+        self._reading = threading.RLock()
+        self._writing = threading.Lock()
+
+    def versions(self) -> tuple[int, ...]:
+        """Return the numbers of all versions, oldest first."""
+        return tuple(self._log.versions())
+
+    def metadata(self) -> SeriesMetadata:
+        """Return the newest metadata without reading rows."""
+        return decode_metadata(self._log.metadata_at(self._some_versions()[-1]))
+
+    def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
+        """Publish rows and the metadata that describe them in one commit."""
+
+        def write() -> CachedSeries:
+            handle = self._writable()
+            write_deltalake(
+                handle if handle is not None else self._uri,
+                rows,
+                mode="overwrite",
+                schema_mode="overwrite",
+                configuration=_CONFIGURATION,
+                storage_options=self._options,
+                commit_properties=_commit_properties(metadata),
+            )
+            version = 0 if handle is None else handle.version()
+            return CachedSeries(rows=rows, metadata=metadata, version=version)
+
+        with self._writing:
+            return self._retried(write)
+
+    def touch(self, metadata: SeriesMetadata) -> CachedSeries:
+        """Publish metadata for the newest rows, provided that they describe these rows."""
+
+        def commit() -> CachedSeries:
+            current = self.load(None)
+            told = self._told(current, metadata)
+            table = self._open(current.version)
+            table.create_write_transaction(
+                [], "append", table.schema(), commit_properties=_commit_properties(told)
+            )
+            return replace(current, metadata=told, version=current.version + 1)
+
+        with self._writing, self._reading:
+            touched = self._retried(commit)
+            self._keep(touched)
+            return touched
+
+    def load(self, version: int | None) -> CachedSeries:
+        """Return this version, or the newest whole one."""
+        with self._reading:
+            if version is not None:
+                return self._load_exactly(version)
+            if self._kept is not None and self._log.is_newest(self._kept[0]):
+                return self._kept[1]
+            self._kept = None
+            versions = self._some_versions()
+            series = self._newest_whole(versions)
+            self._keep(series, newest=versions[-1])
+            return series
+
+    def _some_versions(self) -> list[int]:
+        try:
+            versions = self._log.versions()
+        except CacheCorruptError as error:
+            raise self._lost(error) from error
+        if not versions:
+            raise CacheMissingError(
+                f"The cache holds no data of dataset '{self._dataset}' yet ({self._uri}).",
+                next_step=REMEDY,
+            )
+        return versions
+
+    def _load_exactly(self, version: int) -> CachedSeries:
+        versions = self._some_versions()
+        if version not in versions:
+            raise CacheMissingError(
+                f"The cache holds no version {version} of dataset '{self._dataset}'; "
+                f"it holds {versions[0]} to {versions[-1]}.",
+                next_step="Ask for one of these, or for the newest.",
+            )
+        metadata = decode_metadata(self._log.metadata_at(version))
+        rows = self._read(self._open(version), metadata)
+        return CachedSeries(rows=rows, metadata=metadata, version=version)
+
+    def _newest_whole(self, versions: list[int]) -> CachedSeries:
+        """Walk back to the first version that proves whole."""
+        broken: CacheCorruptError | None = None
+        bad_from, bad_hashes = versions[-1] + 1, set[str]()
+        for version in reversed(versions):
+            try:
+                metadata = decode_metadata(self._log.metadata_at(version))
+                table = self._open(version)
+            except CacheCorruptError as error:
+                broken = broken or error
+                continue
+            # A touch shows the files of the version before it: what failed once fails again.
+            if version >= bad_from and metadata.content_hash in bad_hashes:
+                continue
+            try:
+                rows = self._read(table, metadata)
+            except CacheCorruptError as error:
+                broken = broken or error
+                bad_from = self._log.data_start(version)
+                bad_hashes.add(metadata.content_hash)
+                continue
+            warning = None if broken is None else self._fallback_warning(broken, metadata, version)
+            return CachedSeries(rows=rows, metadata=metadata, version=version, warning=warning)
+        raise self._lost(broken) from broken
+
+    def _open(self, version: int) -> DeltaTable:
+        with translated("open the cache", self._uri):
+            return DeltaTable(self._uri, version=version, storage_options=self._options)
+
+    def _read(self, table: DeltaTable, metadata: SeriesMetadata) -> pa.Table:
+        with translated("read the cache", self._uri):
+            # What a tool has split into several files comes back in any order.
+            rows = sort_series(table.to_pyarrow_table()).replace_schema_metadata()
+        try:
+            described(rows, metadata)
+        except DataError as error:
+            raise CacheCorruptError(
+                f"The rows at {self._uri} are not what was saved: {error.problem}"
+            ) from error
+        return rows
+
+    def _writable(self) -> DeltaTable | None:
+        """Return the newest state to write upon, None if there is no table yet.
+
+        Commits that nobody can read any more are set aside: they would refuse every writer.
+        """
+        try:
+            with translated("open the cache", self._uri):
+                return DeltaTable(self._uri, storage_options=self._options)
+        except CacheMissingError:
+            return None
+        except CacheCorruptError:
+            self._log.set_aside(self._newest_open())
+        try:
+            with translated("open the cache", self._uri):
+                return DeltaTable(self._uri, storage_options=self._options)
+        except CacheMissingError:
+            return None
+
+    def _newest_open(self) -> int:
+        for version in reversed(self._log.versions()):
+            try:
+                self._open(version)
+            except (CacheCorruptError, CacheMissingError):
+                continue
+            return version
+        return -1
+
+    def _retried(self, write: Callable[[], CachedSeries]) -> CachedSeries:
+        with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return write()
+                except CommitFailedError:
+                    continue
+            return write()
+
+    def _told(self, current: CachedSeries, metadata: SeriesMetadata) -> SeriesMetadata:
+        """Return the metadata to publish for the current rows."""
+        if current.warning is not None:
+            raise CacheCorruptError(current.warning, next_step="Save the rows anew.")
+        try:
+            return described(current.rows, metadata)
+        except DataError as error:
+            raise CacheUnavailableError(
+                f"The cached rows of dataset '{self._dataset}' are no longer those that the new "
+                "metadata describe; another process has saved others.",
+                next_step="Refresh again.",
+            ) from error
+
+    def _keep(self, series: CachedSeries, newest: int | None = None) -> None:
+        stamp = self._log.stamp(series.version if newest is None else newest)
+        self._kept = None if stamp is None else (stamp, series)
+
+    def _lost(self, cause: CacheCorruptError | None) -> CacheCorruptError:
+        reason = "" if cause is None else f" {cause.problem}"
+        return CacheCorruptError(
+            f"No version of dataset '{self._dataset}' in the cache can be read.{reason}",
+            next_step=f"Restore {self._uri} from a backup or delete that folder, then: {REMEDY}",
+        )
+
+    def _fallback_warning(
+        self, broken: CacheCorruptError, metadata: SeriesMetadata, version: int
+    ) -> str:
+        return (
+            f"The newest data of dataset '{self._dataset}' cannot be used: {broken.problem} "
+            f"Showing version {version} of {metadata.last_refresh_time:%d %b %Y, %H:%M} UTC. "
+            f"{REMEDY}"
+        )
+
+
+def _commit_properties(metadata: SeriesMetadata) -> CommitProperties:
+    # Without retries of its own delta-rs commits upon exactly the version that was read, or not
+    # at all; with them it would put metadata on top of rows that another process has just saved.
+    return CommitProperties(
+        custom_metadata={METADATA_KEY: encode_metadata(metadata)}, max_commit_retries=0
+    )
