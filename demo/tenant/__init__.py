@@ -60,8 +60,8 @@ Switches (default first):
     message_as_object         false; true: the message of an error is an object with a value
 
 Faults are rules {"kind", "match", "nth": 1, "times": 1, ...}. `match` is a category (any, token,
-page, count, metadata, catalogue, master, service), a part of the raw path and query, or `re:` and an
-expression. Of the calls that match, the nth and the next ones go wrong, `times` in all or, with
+page, count, metadata, catalogue, master, service), a part of the raw path and query, or `re:` and
+an expression. Of the calls that match, the nth and the next ones go wrong, `times` in all or, with
 null, for ever. Retries count as calls. The kinds, with their arguments:
     status          status, headers, retry_after (seconds, text, or date+<seconds>), and a body:
                     json, html or text
