@@ -1,0 +1,67 @@
+"""The pages and the code say the same."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.config import VARIABLES, Settings, load_settings
+from app.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+VARIABLE_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.*?) \|", re.MULTILINE)
+EXAMPLE_LINE = re.compile(r"^(?:# )?([A-Z_]+)=", re.MULTILINE)
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+
+
+def read(path: str) -> str:
+    """Read a page of the project."""
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_variable_is_documented_and_in_the_example() -> None:
+    """The settings, `docs/configuration.md` and `.env.example` list the same variables."""
+    documented = [name for name, _ in VARIABLE_ROW.findall(read("docs/configuration.md"))]
+    assert sorted(documented) == sorted(VARIABLES)
+    assert sorted(EXAMPLE_LINE.findall(read(".env.example"))) == sorted(VARIABLES)
+
+
+def test_documented_defaults_are_the_code_s() -> None:
+    """A default in the page is the default in the code."""
+    for name, cell in VARIABLE_ROW.findall(read("docs/configuration.md")):
+        default = Settings.model_fields[VARIABLES[name]].default
+        if cell.startswith("`"):
+            assert cell.strip("`") == str(getattr(default, "value", default)), name
+        else:
+            assert default in {None, ()}, name
+
+
+def test_the_example_s_defaults_are_the_code_s(tmp_path: Path) -> None:
+    """The example's commented defaults are valid, and its placeholders are refused as such."""
+    path = tmp_path / "settings.env"
+    path.write_text(read(".env.example"), encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_settings(path).dataset()
+    assert {problem.found for problem in error.value.problems} == {"the placeholder of the example"}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(str(p.relative_to(ROOT)) for p in sorted(ROOT.glob("docs/**/*.md")))]
+)
+def test_links_lead_somewhere(page: str) -> None:
+    """Every relative link of a page names a file that exists."""
+    folder = (ROOT / page).parent
+    broken = [link for link in LINK.findall(read(page)) if not (folder / link).exists()]
+    assert not broken
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/access.md"])
+def test_commands_of_the_pages_exist(page: str) -> None:
+    """Every `make` word and every `python -m` module that a page names exists."""
+    text = read(page)
+    makefile = read("Makefile")
+    for word in re.findall(r"\bmake ([a-z]+)\b(?=[`\s])", text):
+        assert re.search(rf"^{word}:", makefile, re.MULTILINE), word
+    for module in re.findall(r"python -m (demo[.\w]*)", text):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
