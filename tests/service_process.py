@@ -1,0 +1,50 @@
+"""The service as a process of its own: `uvicorn app.main:app`, as users run it."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+
+from app.errors import SECRET_VARIABLE
+from demo.processes import ROOT, free_port, python_module, wait_until_live
+from tests.simulated_tenant import SimulatedTenant
+
+MODEL = "CSIMPLAN0000000000000000A1"
+VERSION_FILTER = "Version eq 'public.Actual'"
+
+
+def settings_for(tenant: SimulatedTenant, **changes: str) -> dict[str, str]:
+    """Return the variables of a service that pulls the monthly plan of a simulated tenant."""
+    return {
+        "SAC_TENANT_URL": tenant.url,
+        "SAC_TOKEN_URL": tenant.token_url,
+        "SAC_CLIENT_ID": tenant.client_id,
+        SECRET_VARIABLE: tenant.secret,
+        "SAC_MODEL_ID": MODEL,
+        "SAC_VALUE_COLUMN": "Revenue",
+        "SAC_DIMENSIONS": "Region,Product",
+        "SAC_FILTER": VERSION_FILTER,
+        "SAC_RETRY_BASE_S": "0.01",
+        "SAC_RETRY_MAX_WAIT_S": "0.1",
+        **changes,
+    }
+
+
+@contextlib.contextmanager
+def running_service(folder: Path, settings: Mapping[str, str]) -> Iterator[httpx.Client]:
+    """Run the service in a folder, and give a client for it.
+
+    Args:
+        folder: Where it runs, and where its cache is unless the settings say otherwise.
+        settings: Variables to set.
+    """
+    port = free_port(0)
+    url = f"http://127.0.0.1:{port}"
+    arguments = ("app.main:app", "--app-dir", str(ROOT), "--port", str(port))
+    with (
+        python_module("uvicorn", *arguments, folder=folder, settings=settings) as process,
+        httpx.Client(base_url=url, timeout=60.0) as client,
+    ):
+        wait_until_live(process, url)
+        yield client

@@ -1,0 +1,75 @@
+"""The wiring builds what the settings ask for, and does without a tenant."""
+
+from pathlib import Path
+
+import pytest
+
+from app.config import load_settings
+from app.errors import SECRET_VARIABLE, ConfigError, UnknownDatasetError
+from app.observability.masking import Masker
+from app.wiring import SettingsCatalogue, open_client, open_services, retry_policy
+
+CONNECTION = {
+    "SAC_TENANT_URL": "https://t.eu10.sapanalytics.cloud",
+    "SAC_TOKEN_URL": "https://t.authentication.eu10.hana.ondemand.com/oauth/token",
+    "SAC_CLIENT_ID": "sb-0a1b!b1|client!b77",
+    SECRET_VARIABLE: "made-up-secret",
+}
+
+
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the variables of a login that nobody answers."""
+    for name, value in CONNECTION.items():
+        monkeypatch.setenv(name, value)
+
+
+async def test_without_a_tenant_the_services_are_there_all_the_same(tmp_path: Path) -> None:
+    """No configuration gives services whose login says in words what is missing."""
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    async with open_services(settings, Masker()) as services:
+        status = await services.auth.check()
+        with pytest.raises(ConfigError):
+            await services.refresh.refresh("default")
+    assert not status.ok
+    assert status.code == "configuration"
+    assert "SAC_TENANT_URL" in status.detail
+
+
+@pytest.mark.usefixtures("connected")
+async def test_the_secret_is_masked_from_the_start(tmp_path: Path) -> None:
+    """Building the services tells the logs which text to hide."""
+    masker = Masker()
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    async with open_services(settings, masker):
+        assert "made-up-secret" not in str(masker.mask("a made-up-secret in a text"))
+
+
+async def test_every_phase_of_a_request_has_its_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits as long as the settings say, and follows no redirect."""
+    monkeypatch.setenv("SAC_CONNECT_TIMEOUT_S", "3")
+    monkeypatch.setenv("SAC_READ_TIMEOUT_S", "7")
+    async with open_client(load_settings(None)) as client:
+        timeout = client.timeout
+        assert (timeout.connect, timeout.read, timeout.write, timeout.pool) == (3, 7, 7, 7)
+        assert not client.follow_redirects
+
+
+def test_the_retry_policy_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts and waits come from their variables."""
+    monkeypatch.setenv("SAC_RETRY_ATTEMPTS", "2")
+    monkeypatch.setenv("SAC_RETRY_BASE_S", "0.25")
+    monkeypatch.setenv("SAC_RETRY_MAX_WAIT_S", "9")
+    policy = retry_policy(load_settings(None))
+    assert (policy.attempts, policy.base_s, policy.longest_wait_s) == (2, 0.25, 9)
+
+
+def test_unknown_datasets_and_sources_are_told_apart() -> None:
+    """The catalogue names what exists when it is asked for what does not."""
+    catalogue = SettingsCatalogue(load_settings(None))
+    assert catalogue.names == ("default",)
+    assert catalogue.definition("default", "fixture").source == "fixture"
+    with pytest.raises(UnknownDatasetError, match="no dataset 'sales'"):
+        catalogue.definition("sales")
+    with pytest.raises(UnknownDatasetError, match="sac, fixture"):
+        catalogue.definition("default", "csv")
