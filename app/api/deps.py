@@ -1,0 +1,46 @@
+"""What routes ask for: the services, and requests that are already read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from app.api.params import SeriesRequest, series_request
+from app.pipeline.ports import AuthProbe, CacheRepository, DatasetCatalogue
+from app.pipeline.refresh import RefreshService
+from app.pipeline.series import SeriesReader
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything the API calls; the lifespan stores it as `app.state.services`.
+
+    Attributes:
+        catalogue: Which datasets exist.
+        refresh: Refreshes a dataset.
+        reader: Reads a series.
+        auth: Tells whether the source lets us in.
+        cache: Where versions are kept.
+    """
+
+    catalogue: DatasetCatalogue
+    refresh: RefreshService
+    reader: SeriesReader
+    auth: AuthProbe
+    cache: CacheRepository
+
+    def dataset(self, name: str | None = None) -> str:
+        """Return the dataset that is meant: the one named, or the default one."""
+        return self.catalogue.names[0] if name is None else name
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+SeriesRequestDep = Annotated[SeriesRequest, Depends(series_request)]

@@ -1,0 +1,222 @@
+"""Every error as an RFC 9457 problem document: one table from errors to statuses.
+
+The `type` of a problem is the relative reference `/problems/<code>`, with hyphens in place of
+underscores. It names the kind for good; nothing is served there. `title` is the same for every
+occurrence of a kind; `detail` tells this one, in the words that a warning would use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from math import ceil
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException as HttpError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import errors
+from app.api.schemas import InvalidInput, Problem, SettingProblem
+
+MEDIA_TYPE: Final = "application/problem+json"
+INTERNAL_DETAIL: Final = (
+    "Something failed inside the service. Its log tells more under this request id."
+)
+# For a caller that is told nothing better: soon enough for a person, rare enough for a tenant.
+_SOON_S: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """How one class of errors is answered.
+
+    Attributes:
+        status: The HTTP status.
+        title: What all occurrences have in common.
+        retry_after_s: Seconds for `Retry-After` if the error carries none; None for no header,
+            because waiting alone does not help.
+    """
+
+    status: HTTPStatus
+    title: str
+    retry_after_s: int | None = None
+
+
+_UPSTREAM: Final = HTTPStatus.BAD_GATEWAY
+_UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
+# Python 3.13 renamed the member, and the name from before means the same there.
+_MALFORMED: Final = HTTPStatus.UNPROCESSABLE_ENTITY
+
+# 502: the tenant, or what it sent, is at fault, and asking again changes nothing. 503: the answer
+# may come later, or once the service is set up. 4xx: this caller's request is at fault, so a
+# tenant that refuses our credentials is never a 401.
+PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
+    errors.SeriesError: ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed"),
+    errors.ConfigError: ProblemKind(_UNAVAILABLE, "The service is not fully configured"),
+    errors.SourceError: ProblemKind(_UPSTREAM, "The data source failed"),
+    errors.TransientSourceError: ProblemKind(
+        _UNAVAILABLE, "The data source fails for now", _SOON_S
+    ),
+    errors.SourceUnreachableError: ProblemKind(
+        _UNAVAILABLE, "The data source cannot be reached", _SOON_S
+    ),
+    errors.SourceTimeoutError: ProblemKind(
+        _UNAVAILABLE, "The data source did not answer in time", _SOON_S
+    ),
+    errors.RateLimitedError: ProblemKind(
+        _UNAVAILABLE, "The data source asks for fewer requests", _SOON_S
+    ),
+    errors.SourceUnavailableError: ProblemKind(
+        _UNAVAILABLE, "The data source is not available", _SOON_S
+    ),
+    errors.CertificateError: ProblemKind(_UPSTREAM, "The data source cannot be trusted"),
+    errors.CredentialsRefusedError: ProblemKind(
+        _UPSTREAM, "The data source refused the client credentials"
+    ),
+    errors.GrantRefusedError: ProblemKind(_UPSTREAM, "The data source refused the kind of login"),
+    errors.TokenEndpointError: ProblemKind(_UPSTREAM, "The token address gives no token"),
+    errors.BearerRefusedError: ProblemKind(_UPSTREAM, "The data source refused its own token"),
+    errors.AccessDeniedError: ProblemKind(_UPSTREAM, "The data source denied access"),
+    errors.LoginPageError: ProblemKind(_UPSTREAM, "The data source sent a login page"),
+    errors.ModelNotFoundError: ProblemKind(_UPSTREAM, "The data source has no such model"),
+    errors.QueryRefusedError: ProblemKind(_UPSTREAM, "The data source refused the query"),
+    errors.SourceAnswerError: ProblemKind(_UPSTREAM, "The data source sent an unusable answer"),
+    errors.UnsafeLinkError: ProblemKind(_UPSTREAM, "The data source sent an unsafe link"),
+    errors.IncompletePullError: ProblemKind(_UPSTREAM, "The data did not arrive whole"),
+    errors.DeadlineExceededError: ProblemKind(_UPSTREAM, "The pull took too long"),
+    errors.DataError: ProblemKind(_UPSTREAM, "The data breaks the contract of a series"),
+    errors.BadValueError: ProblemKind(_UPSTREAM, "The data holds a value that is no number"),
+    errors.GrainError: ProblemKind(_UPSTREAM, "The dates do not fit the grain of the dataset"),
+    errors.UnknownColumnError: ProblemKind(_UPSTREAM, "The model lacks a column of the dataset"),
+    errors.EmptyPullError: ProblemKind(_UPSTREAM, "The data holds no value to show"),
+    errors.CacheError: ProblemKind(_UNAVAILABLE, "The cache failed"),
+    errors.CacheMissingError: ProblemKind(_UNAVAILABLE, "The cache is empty"),
+    errors.CacheCorruptError: ProblemKind(_UNAVAILABLE, "The cache is corrupt"),
+    errors.CacheUnavailableError: ProblemKind(_UNAVAILABLE, "The cache cannot be reached", _SOON_S),
+    errors.RequestError: ProblemKind(HTTPStatus.BAD_REQUEST, "The request cannot be served"),
+    errors.UnknownDatasetError: ProblemKind(
+        HTTPStatus.NOT_FOUND, "There is no such dataset or source"
+    ),
+    errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
+    errors.SourceConflictError: ProblemKind(
+        HTTPStatus.CONFLICT, "Sample data would replace real data"
+    ),
+}
+
+# Not the names of `HTTPStatus`, which differ between versions of Python.
+_HTTP_CODES: Final = {
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+}
+
+# Where pydantic speaks of its own insides.
+_WORDS: Final = {
+    "model_attributes_type": "Send a JSON object with the header Content-Type: application/json.",
+    "json_invalid": "The body is not valid JSON.",
+    "extra_forbidden": "There is no such field.",
+}
+
+
+def install_problems(app: FastAPI) -> None:
+    """Answer every error of the app as a problem document."""
+    app.add_exception_handler(errors.SeriesError, _answer_series_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
+    app.add_exception_handler(HttpError, _answer_http_error)
+
+
+def kind_of(error: type[errors.SeriesError]) -> ProblemKind:
+    """Return how errors of this class are answered; a class without a row has its parent's."""
+    return next(PROBLEMS[parent] for parent in error.__mro__ if parent in PROBLEMS)
+
+
+def problem_of(error: errors.SeriesError) -> Problem:
+    """Describe an error that was raised on purpose."""
+    kind = kind_of(type(error))
+    problem = _problem(kind.status, kind.title, error.code, error.sentence)
+    if isinstance(error, errors.ConfigError):
+        problem.problems = [SettingProblem.model_validate(one) for one in error.problems]
+    if isinstance(error, errors.BadQueryError):
+        problem.parameter = error.parameter
+    return problem
+
+
+def internal_problem() -> Problem:
+    """Describe an error that nobody expected, without a word of what it says."""
+    return _problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed", "internal", INTERNAL_DETAIL
+    )
+
+
+def problem_response(
+    request: Request, problem: Problem, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer a request with a problem, and leave its code for the log line."""
+    request.state.problem_code = problem.code
+    problem.request_id = getattr(request.state, "request_id", None)
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        problem.status,
+        headers={"Cache-Control": "no-store", **(headers or {})},
+        media_type=MEDIA_TYPE,
+    )
+
+
+def _problem(status: HTTPStatus, title: str, code: str, detail: str) -> Problem:
+    reference = f"/problems/{code.replace('_', '-')}"
+    return Problem(type=reference, title=title, status=status.value, detail=detail, code=code)
+
+
+async def _answer_series_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.SeriesError):
+        raise error
+    return problem_response(request, problem_of(error), _retry_after(error))
+
+
+def _retry_after(error: errors.SeriesError) -> dict[str, str]:
+    wait_s: float | None = kind_of(type(error)).retry_after_s
+    if isinstance(error, errors.RateLimitedError | errors.SourceUnavailableError):
+        wait_s = wait_s if error.retry_after_s is None else error.retry_after_s
+    return {} if wait_s is None else {"Retry-After": str(max(1, ceil(wait_s)))}
+
+
+async def _answer_invalid_request(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    invalid = [_invalid_input(one) for one in error.errors()]
+    listed = " ".join(f"{one.name}: {one.detail}" for one in invalid)
+    problem = _problem(_MALFORMED, "The request is malformed", "invalid_request", listed)
+    problem.errors = invalid
+    if error.errors()[0]["loc"][0] == "query":
+        problem.parameter = invalid[0].name
+    return problem_response(request, problem)
+
+
+def _invalid_input(error: Mapping[str, object]) -> InvalidInput:
+    location = error["loc"]
+    parts = (
+        [part for part in location if isinstance(part, str)] if isinstance(location, tuple) else []
+    )
+    words = _WORDS.get(str(error["type"]), str(error["msg"]))
+    return InvalidInput(name=".".join(parts[1:] or parts), detail=f"{words.rstrip('.')}.")
+
+
+async def _answer_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HttpError):
+        raise error
+    status = HTTPStatus(error.status_code)
+    code = _HTTP_CODES.get(status, f"http_{status.value}")
+    problem = _problem(status, status.phrase, code, _http_words(request, status, error))
+    return problem_response(request, problem, error.headers)
+
+
+def _http_words(request: Request, status: HTTPStatus, error: HttpError) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        return "Nothing is served at this address. GET /docs lists what is."
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"This address does not take {request.method}. Use {allowed}."
+    return f"{error.detail.rstrip('.')}."

@@ -1,0 +1,52 @@
+"""`GET /health/auth`, `/health/live` and `/health/ready`."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+from app.api.deps import ServicesDep
+from app.api.readiness import readiness
+from app.api.schemas import AuthResponse, LiveResponse, ReadyResponse
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+@router.get(
+    "/auth",
+    summary="Does the source let us in?",
+    responses={
+        503: {"model": AuthResponse, "description": "No token can be had; `detail` says why"}
+    },
+)
+async def auth(services: ServicesDep, response: Response) -> AuthResponse:
+    """Say whether a token can be had: 200 with its expiry, or 503 with the reason in words.
+
+    The token endpoint is asked rarely, however often this is called.
+    """
+    status = await services.auth.check()
+    response.status_code = HTTPStatus.OK if status.ok else HTTPStatus.SERVICE_UNAVAILABLE
+    return AuthResponse.of(status)
+
+
+@router.get("/live", summary="Does the process answer?")
+async def live() -> LiveResponse:
+    """Answer at once; nothing else is looked at."""
+    return LiveResponse()
+
+
+@router.get(
+    "/ready",
+    summary="Can requests be answered?",
+    responses={503: {"model": ReadyResponse, "description": "The cache cannot be read"}},
+)
+async def ready(services: ServicesDep, response: Response) -> ReadyResponse:
+    """Try the cache of the default dataset; an empty one is ready, a broken one is not.
+
+    The tenant is not asked: while it is down, the cache is served all the same.
+    """
+    answer = await readiness(services.cache, services.dataset())
+    if answer.status == "not_ready":
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return answer

@@ -1,0 +1,30 @@
+"""`GET /series`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.deps import SeriesRequestDep, ServicesDep
+from app.api.encode import series_response
+from app.api.openapi import problems, series_answer
+from app.api.params import DIMENSION_PARAMETER
+
+router = APIRouter(tags=["series"])
+
+
+@router.get(
+    "/series",
+    summary="Read a series",
+    response_class=Response,
+    responses={200: series_answer(), **problems(404, 422, 503)},
+    openapi_extra={"parameters": [DIMENSION_PARAMETER]},
+)
+async def read_series(services: ServicesDep, asked: SeriesRequestDep) -> Response:
+    """Answer from the last good version, also while a refresh runs or the tenant is down.
+
+    If the data may be old, `warning` says so in words to show as they stand. The header
+    `X-Series-Warning` holds the same words (percent-encoded where they are not ASCII), for CSV too.
+    """
+    view = await services.reader.read(services.dataset(asked.dataset), asked.query)
+    return await series_response(view, asked.format)

@@ -1,0 +1,298 @@
+"""What requests and answers look like on the wire; the OpenAPI page is made from it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from app.records import (
+    AuthStatus,
+    Grain,
+    PullReport,
+    RefreshOutcome,
+    RefreshStatus,
+    SeriesMetadata,
+    TimeAggregation,
+)
+
+_METADATA: dict[str, JsonValue] = {
+    "last_refresh_time": "2026-11-21T14:05:00Z",
+    "source": "sac",
+    "row_count": 96,
+    "min_date": "2024-01-01",
+    "max_date": "2026-10-01",
+    "grain": "month",
+    "time_aggregation": "sum",
+    "model_id": "C5qd9BA0n1x2",
+    "value_column": "SignedData",
+    "dimensions": {"dim_region": "Region"},
+    "mode": "FactData",
+    "rows_read": 12480,
+    "skipped": {"value_null": 3},
+    "definition_hash": "5f0c1d7e9a3b2846",
+    "content_hash": "9b74c9897bac770ffc029102a200c5de",
+    "contract_version": 1,
+}
+_REPORT: dict[str, JsonValue] = {
+    "expected": 12480,
+    "received": 12480,
+    "pages": 3,
+    "proof": "count",
+    "mode": "FactData",
+    "bytes": 2945280,
+    "seconds": 4.2,
+    "retries": 0,
+    "token_renewals": 0,
+}
+_WARNING = (
+    "Showing data of 21 Nov 2026, 14:05 UTC: SAP Analytics Cloud refused the client credentials. "
+    "Check the OAuth client's id and secret."
+)
+
+
+def _example(**fields: JsonValue) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [dict(fields)]}, from_attributes=True)
+
+
+class RefreshRequest(BaseModel):
+    """What to refresh; every field, and the body itself, may be left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: str | None = Field(None, description="Name of the dataset; the default one if absent.")
+    source: str | None = Field(
+        None, description="Pull from this source (`sac`, `fixture`) instead of the dataset's own."
+    )
+
+
+class PullReportModel(BaseModel):
+    """What a pull cost and how it was proved complete."""
+
+    model_config = _example(**_REPORT)
+
+    expected: int | None = Field(description="Rows the source announced; null if it did not.")
+    received: int = Field(description="Rows that arrived.")
+    pages: int
+    proof: str = Field(description="`count`, `short_page` or `file`: how it was proved complete.")
+    mode: str = Field(description="The entity set that was read, or `file`.")
+    bytes: int = Field(description="Bytes of all pages, after decompression.")
+    seconds: float
+    retries: int = Field(description="Requests that were sent again.")
+    token_renewals: int = Field(description="Tokens renewed in mid-pull.")
+
+    @classmethod
+    def of(cls, report: PullReport) -> Self:
+        """Translate a record."""
+        return cls.model_validate(report)
+
+
+class MetadataModel(BaseModel):
+    """What is known of the version that is served."""
+
+    model_config = _example(**_METADATA)
+
+    last_refresh_time: datetime = Field(description="When the source last confirmed the rows, UTC.")
+    source: str = Field(description="Where the rows came from (`sac`, `fixture`).")
+    row_count: int = Field(description="Rows of the whole series, before any query.")
+    min_date: date | None
+    max_date: date | None
+    grain: Grain = Field(description="Period of one stored point.")
+    time_aggregation: TimeAggregation = Field(description="Rule for coarser grains.")
+    model_id: str
+    value_column: str = Field(description="The source's name of the measure.")
+    dimensions: dict[str, str] = Field(description="`dim_<name>` to the source's name.")
+    mode: str = Field(description="The entity set that was read, or `file`.")
+    rows_read: int = Field(description="Raw records that were read.")
+    skipped: dict[str, int] = Field(description="Raw records left out, by reason.")
+    definition_hash: str
+    content_hash: str
+    contract_version: int
+
+    @classmethod
+    def of(cls, metadata: SeriesMetadata) -> Self:
+        """Translate a record."""
+        return cls.model_validate(metadata)
+
+
+class RefreshResponse(BaseModel):
+    """What a refresh did."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "dataset": "default",
+                    "status": "refreshed",
+                    "warning": None,
+                    "warning_code": None,
+                    "version": 4,
+                    "metadata": _METADATA,
+                    "report": _REPORT,
+                },
+                {
+                    "dataset": "default",
+                    "status": "stale",
+                    "warning": _WARNING,
+                    "warning_code": "credentials_refused",
+                    "version": 4,
+                    "metadata": _METADATA,
+                    "report": None,
+                },
+            ]
+        }
+    )
+
+    dataset: str
+    status: RefreshStatus = Field(
+        description="`refreshed`: new rows; `unchanged`: the same rows, confirmed again; "
+        "`stale`: the pull failed and the last good version is served."
+    )
+    warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
+    warning_code: str | None = Field(description="The warning's code for machines.")
+    version: int = Field(description="The version that is served now.")
+    metadata: MetadataModel
+    report: PullReportModel | None = Field(description="Null if the pull failed.")
+
+    @classmethod
+    def of(cls, outcome: RefreshOutcome) -> Self:
+        """Translate a record."""
+        return cls(
+            dataset=outcome.dataset,
+            status=outcome.status,
+            warning=outcome.warning,
+            warning_code=outcome.warning_code,
+            version=outcome.version,
+            metadata=MetadataModel.of(outcome.metadata),
+            report=None if outcome.report is None else PullReportModel.of(outcome.report),
+        )
+
+
+class SeriesPoint(BaseModel):
+    """One point: its date, its value, and one `dim_<name>` for each dimension asked for."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, str]
+
+    date: date
+    value: float
+
+
+class SeriesResponse(BaseModel):
+    """A series as it was asked for.
+
+    Documents what `app.api.encode` writes without passing every point through pydantic.
+    """
+
+    model_config = _example(
+        dataset="default",
+        grain="quarter",
+        points=[
+            {"date": "2026-04-01", "value": 125000.5, "dim_region": "EMEA"},
+            {"date": "2026-07-01", "value": 131250.0, "dim_region": "EMEA"},
+        ],
+        meta=_METADATA,
+        version=4,
+        total=2,
+        warning=None,
+        warning_code=None,
+        next=None,
+    )
+
+    dataset: str
+    grain: Grain = Field(description="Period of one point of this answer.")
+    points: list[SeriesPoint] = Field(description="Sorted by dimensions, then date.")
+    meta: MetadataModel
+    version: int = Field(description="The version of the series that was read.")
+    total: int = Field(description="Points that the query selects, before `limit`.")
+    warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
+    warning_code: str | None = Field(description="The warning's code for machines.")
+    next: str | None = Field(description="Where to go on reading; always null for now.")
+
+
+class AuthResponse(BaseModel):
+    """Whether the source lets us in."""
+
+    model_config = _example(
+        status="ok",
+        detail="A token was issued.",
+        code=None,
+        checked_at="2026-11-21T14:05:00Z",
+        expires_at="2026-11-21T15:05:00Z",
+    )
+
+    status: Literal["ok", "error"]
+    detail: str = Field(description="A sentence to show as it stands.")
+    code: str | None = Field(description="The error's code; null if all is well.")
+    checked_at: datetime = Field(description="When this was last asked of the source, UTC.")
+    expires_at: datetime | None = Field(description="When the token expires, UTC; null if none.")
+
+    @classmethod
+    def of(cls, status: AuthStatus) -> Self:
+        """Translate a record."""
+        return cls(
+            status="ok" if status.ok else "error",
+            detail=status.detail,
+            code=status.code,
+            checked_at=status.checked_at,
+            expires_at=status.expires_at,
+        )
+
+
+class LiveResponse(BaseModel):
+    """The process answers."""
+
+    status: Literal["live"] = "live"
+
+
+class ReadyResponse(BaseModel):
+    """Whether requests can be answered."""
+
+    model_config = _example(status="ready", detail="The cache holds version 4.", code=None)
+
+    status: Literal["ready", "not_ready"]
+    detail: str = Field(description="A sentence to show as it stands.")
+    code: str | None = Field(description="The error's code; null if there is none.")
+
+
+class SettingProblem(BaseModel):
+    """One setting that is missing or malformed."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    variable: str
+    found: str = Field(description="What was found, in words.")
+    expected: str
+    example: str
+
+
+class InvalidInput(BaseModel):
+    """One part of a request that is malformed."""
+
+    name: str = Field(description="The query parameter, or the path within the body.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 has it. Members beyond the first six depend on the problem."""
+
+    model_config = _example(
+        type="/problems/credentials-refused",
+        title="SAP Analytics Cloud refused the client credentials",
+        status=502,
+        detail="SAP Analytics Cloud refused the client credentials. Check the OAuth client's id "
+        "and secret.",
+        code="credentials_refused",
+        request_id="4f1c0d3b5a7e4e0f9d2c6b8a1e3f5d7c",
+    )
+
+    type: str = Field(description="Stable reference, `/problems/<code with hyphens>`.")
+    title: str = Field(description="The kind of problem; the same for every occurrence.")
+    status: int
+    detail: str = Field(description="What is wrong and the next step, to show as it stands.")
+    code: str = Field(description="Stable name of the problem for machines.")
+    request_id: str | None = Field(None, description="The id under which the log tells more.")
+    parameter: str | None = Field(None, description="The query parameter that is wrong.")
+    problems: list[SettingProblem] | None = Field(None, description="All settings that are wrong.")
+    errors: list[InvalidInput] | None = Field(None, description="All inputs that are malformed.")
