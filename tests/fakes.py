@@ -239,7 +239,7 @@ class FakeAuthProbe:
     @classmethod
     def failing(cls, error: SeriesError) -> FakeAuthProbe:
         """Return a probe that reports this error."""
-        return cls(AuthStatus(ok=False, checked_at=START, detail=str(error), code=error.code))
+        return cls(AuthStatus(ok=False, checked_at=START, detail=error.sentence, code=error.code))
 
     async def check(self) -> AuthStatus:
         """Report the status."""

@@ -1,0 +1,82 @@
+"""A small app around fakes, driven as a client drives the real one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from app.api import install_api
+from app.api.deps import Services
+from app.pipeline.refresh import RefreshService
+from app.pipeline.series import SeriesReader
+from tests.fakes import FakeAuthProbe, FakeCache, FakeCatalogue, FakeClock, FakeSource, a_page
+
+ROWS = (
+    ("202601", "EMEA", "Bike", "10.5"),
+    ("202602", "EMEA", "Bike", "11"),
+    ("202601", "APJ", "Bike", "7"),
+    ("202604", "APJ", "Car", "3"),
+)
+
+
+class Bench:
+    """An app on fakes; the refresh service, the reader and all of the API are real.
+
+    Attributes:
+        source: What a refresh pulls.
+        cache: What it publishes to.
+        app: The app.
+        client: Speaks to it.
+    """
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.cache = FakeCache()
+        self.catalogue = FakeCatalogue()
+        self.source = FakeSource([a_page(ROWS)])
+        sources = {"sac": self.source, "fixture": FakeSource([a_page(ROWS[:1])])}
+        refresh = RefreshService(self.catalogue, sources, self.cache, self.clock)
+        self.services = Services(
+            catalogue=self.catalogue,
+            refresh=refresh,
+            reader=SeriesReader(self.catalogue, self.cache, refresh.notice),
+            auth=FakeAuthProbe(),
+            cache=self.cache,
+        )
+        self.app = FastAPI()
+        install_api(self.app)
+        self.app.state.services = self.services
+        transport = httpx.ASGITransport(app=self.app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
+
+    def log_in_with(self, probe: FakeAuthProbe) -> None:
+        """Let another probe tell the state of the login."""
+        self.app.state.services = replace(self.services, auth=probe)
+
+    async def get(self, url: str, **headers: str) -> httpx.Response:
+        """Send a GET; underscores in header names stand for hyphens."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.get(url, headers=named)
+
+    async def refresh(self, body: object = None) -> httpx.Response:
+        """Send a refresh; without a body unless one is given."""
+        if body is None:
+            return await self.client.post("/refresh")
+        return await self.client.post("/refresh", json=body)
+
+
+def problem(response: httpx.Response, status: int) -> dict[str, Any]:
+    """Return the problem in a response, after checking what all problems have in common."""
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers["cache-control"] == "no-store"
+    body: dict[str, Any] = response.json()
+    assert body["status"] == status
+    assert body["type"] == f"/problems/{body['code'].replace('_', '-')}"
+    assert body["request_id"] == response.headers["x-request-id"]
+    assert body["title"]
+    assert body["detail"].endswith(".")
+    return body

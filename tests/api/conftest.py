@@ -1,0 +1,24 @@
+"""The bench of the API tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.api.bench import Bench
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    """An app on fakes, with an empty cache."""
+    bench = Bench()
+    async with bench.client:
+        yield bench
+
+
+@pytest.fixture
+async def filled(bench: Bench) -> Bench:
+    """An app on fakes, with one refresh done."""
+    assert (await bench.refresh()).status_code == 200
+    return bench
