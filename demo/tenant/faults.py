@@ -126,8 +126,13 @@ class HangingResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         """Wait for the caller to leave."""
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        except asyncio.CancelledError:
+            # The tenant is stopping: hang up, lest the server answers 500 in the place of nothing.
+            _reset(scope)
+            raise
 
 
 def _reset(scope: Scope) -> None:

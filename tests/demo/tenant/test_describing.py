@@ -112,7 +112,7 @@ async def test_metadata_comes_as_csdl_json_on_request(caller: Caller) -> None:
     assert facts["$Kind"] == "EntityType"
     assert facts["$Key"] == ["Version", "Date", "Account", "CostCenter"]
     assert facts["SignedData"]["$Type"] == "Edm.Decimal"
-    assert list(body["sac"])[0] == "MasterData"
+    assert next(iter(body["sac"])) == "MasterData"
     caller.switch(aggregation=False)
     body = await caller.page(f"{SERVICE}/{ACCOUNTS}/$metadata?$format=JSON")
     assert "FactDataAggregation" not in body["sac"]

@@ -77,16 +77,11 @@ def holds(expression: Expression, row: dict[str, Anything]) -> bool:
         case Any(terms):
             return any(holds(term, row) for term in terms)
         case Call(function, column, text):
-            found = row[column]
-            if found is None:
-                return False
-            return bool(text in found if function == "contains" else getattr(found, function)(text))
+            method = "__contains__" if function == "contains" else function
+            return row[column] is not None and bool(getattr(row[column], method)(text))
         case Compare(column, verb, value):
-            if verb in {"eq", "ne"}:
-                return (row[column] == value) == (verb == "eq")
-            if row[column] is None or value is None:
-                return False
-            return bool(getattr(operator, verb)(row[column], value))
+            defined = verb in {"eq", "ne"} or None not in {row[column], value}
+            return defined and bool(getattr(operator, verb)(row[column], value))
 
 
 @given(expressions, rows)

@@ -1,0 +1,166 @@
+"""The tenant as a process: start, stop, and what needs a real connection."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.demo.tenant.conftest import FACTS, SERVICE
+from tests.simulated_tenant import ROOT, SimulatedTenant
+
+COMMAND = [sys.executable, "-m", "demo.tenant"]
+
+
+def run(*options: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command to its end."""
+    return subprocess.run(
+        [*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_it_says_where_it_is_and_stops_without_a_word() -> None:
+    """One line names the address, the next ones what a user needs; SIGINT ends it with 0."""
+    process = subprocess.Popen(
+        [*COMMAND, "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    url = first.removeprefix("Simulated SAC tenant on ").strip()
+    assert url.startswith("http://127.0.0.1:")
+    assert httpx.get(f"{url}/_admin/settings", trust_env=False).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    rest, errors = process.stdout.read(), process.communicate()[1]
+    assert errors == ""
+    assert f"{url}/oauth/token" in rest
+    assert "client id  sb-" in rest
+    assert f"{url}/_admin" in rest
+
+
+def test_a_hanging_call_does_not_keep_it_alive() -> None:
+    """SIGTERM ends it with 0 while a caller still waits, and the caller notices."""
+    tenant = SimulatedTenant(rows=1)
+    tenant.fault("hang")
+    with httpx.Client(trust_env=False, timeout=10) as http, ThreadPoolExecutor(1) as pool:
+        call = pool.submit(http.get, tenant.url)
+        while not tenant.log()["requests"]:
+            pass
+        assert tenant.stop() == 0
+        assert isinstance(call.exception(), httpx.TransportError)
+    assert tenant.stop() == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(tenant.pid, 0)
+
+
+def test_a_taken_port_and_a_wrong_size_are_said_plainly() -> None:
+    """No stack trace, and a status other than 0."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        answer = run("--port", str(taken.getsockname()[1]))
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("Cannot listen on 127.0.0.1:")
+    answer = run("--rows", "1000001")
+    assert answer.returncode == 2
+    assert "1,000,000" in answer.stderr
+
+
+def test_a_tenant_that_does_not_start_is_an_error() -> None:
+    """The test helper does not hand out a dead tenant."""
+    with pytest.raises(RuntimeError, match="did not start"):
+        SimulatedTenant(options=["--version"])
+
+
+def test_a_truncated_body_breaks_its_promise(process: SimulatedTenant, wire: httpx.Client) -> None:
+    """The length says more than what comes before the end of the connection."""
+    process.fault("truncate", match="page")
+    with pytest.raises(httpx.RemoteProtocolError):
+        wire.get(FACTS)
+    assert wire.get(FACTS).status_code == 200
+
+
+@pytest.mark.parametrize("at", ["middle", "start"])
+def test_a_reset_is_a_reset(process: SimulatedTenant, wire: httpx.Client, at: str) -> None:
+    """The connection ends in RST, in the middle of an answer or before it."""
+    process.fault("reset", match="page", at=at)
+    with pytest.raises(httpx.ReadError, match="reset by peer"):
+        wire.get(FACTS)
+    assert wire.get(FACTS).status_code == 200
+    assert process.log()["requests"][1]["fault"] == "reset"
+
+
+def test_a_hanging_call_ends_when_its_caller_leaves(
+    process: SimulatedTenant, wire: httpx.Client
+) -> None:
+    """The caller's own time limit strikes, and the tenant goes on."""
+    process.fault("hang", match="page")
+    with pytest.raises(httpx.ReadTimeout):
+        wire.get(FACTS, timeout=0.1)
+    assert wire.get(FACTS).status_code == 200
+
+
+def test_parallel_calls_are_seen_as_such(process: SimulatedTenant, wire: httpx.Client) -> None:
+    """Four callers at once are four in flight."""
+    process.settings(latency_s=0.1)
+    gate = threading.Barrier(4)
+
+    def call() -> int:
+        """Wait for the others, then ask."""
+        gate.wait()
+        return wire.get(FACTS).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert [call.result() for call in [pool.submit(call) for _ in range(4)]] == [200] * 4
+    assert process.log()["counts"]["max_parallel"] == 4
+
+
+def test_a_raw_address_is_logged_as_sent(process: SimulatedTenant, wire: httpx.Client) -> None:
+    """Nothing on the way decodes or tidies what the client wrote."""
+    wire.get(f"{SERVICE}/%43X/FactData?%24top=1&$filter=A%20eq%20%27%23%27")
+    entry = process.log()["requests"][-1]
+    assert entry["raw_path"] == f"{SERVICE}/%43X/FactData"
+    assert entry["raw_query"].startswith("%24top=1&$filter=A%20eq%20")
+
+
+def test_links_name_the_host_that_the_caller_used(wire: httpx.Client) -> None:
+    """A caller by another name of the host gets links under that name."""
+    port = wire.base_url.port
+    answer = wire.get(f"http://localhost:{port}{FACTS}")
+    assert answer.json()["@odata.nextLink"].startswith(f"http://localhost:{port}/")
+
+
+def test_a_leaked_bearer_is_told_from_a_tenants_own(
+    process: SimulatedTenant, wire: httpx.Client
+) -> None:
+    """A token of one tenant that arrives at another is counted there as foreign."""
+    with SimulatedTenant(rows=1) as other:
+        wire.get(f"{other.url}/anything")
+        assert other.log()["counts"]["foreign_bearer"] is True
+    assert process.log()["counts"]["foreign_bearer"] is False
+
+
+def test_the_helper_speaks_to_every_admin_call(process: SimulatedTenant) -> None:
+    """Settings, faults, models, rows, revoke: each has a typed method, and errors are raised."""
+    assert process.settings(link="service")["link"] == "service"
+    process.fault("status", match="page")
+    process.clear_faults()
+    process.add_model(
+        "CTEST",
+        dimensions=["Region", {"name": "Date", "role": "date"}],
+        measures=["M"],
+        rows=[["EMEA", "202401", "1.50"], ["EMEA", "202402", None]],
+    )
+    assert process.rows("CTEST", "M ne null") == [{"Region": "EMEA", "Date": "202401", "M": "1.50"}]
+    assert process.revoke() == 0
+    with pytest.raises(ValueError, match="unknown"):
+        process.settings(nonsense=1)
