@@ -127,7 +127,7 @@ def _parse_digits(text: str, grain: Grain) -> date | SkipReason:
         return day
     fitting = [other for other in GRAINS if _day_of_id(text, other) is not None]
     if fitting:
-        raise _other_grain(text, grain, fitting[0])
+        raise _other_grain(text, grain, fitting)
     if len(text) in _ID_LENGTHS:
         raise _impossible(text, grain)
     return SkipReason.DATE_UNPARSABLE
@@ -164,11 +164,13 @@ def _iso_date(text: str) -> date | None:
         return None
 
 
-def _other_grain(text: str, grain: Grain, fitting: Grain) -> GrainError:
+def _other_grain(text: str, grain: Grain, fitting: list[Grain]) -> GrainError:
+    forms = " or ".join(f"{other} ({ID_FORMS[other]})" for other in fitting)
     return GrainError(
-        f"The date id '{text}' is a {fitting} ({ID_FORMS[fitting]}), "
+        f"The date id '{text}' is a {forms}, "
         f"but the grain of the dataset is {grain} ({ID_FORMS[grain]}).",
-        next_step=f"Set the grain of the dataset to {fitting}, or choose another date column.",
+        next_step=f"Set the grain of the dataset to {' or '.join(fitting)}, "
+        "or choose another date column.",
     )
 
 
