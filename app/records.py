@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 import pyarrow as pa
 
@@ -35,12 +36,47 @@ class TimeAggregation(StrEnum):
     MAX = "max"
 
 
+class PullMode(StrEnum):
+    """Which rows of a model are pulled."""
+
+    AUTO = "auto"  # aggregates where the tenant offers them, else facts
+    AGGREGATES = "aggregates"  # added up by the tenant
+    FACTS = "facts"  # raw records, added up here
+
+
+class Sign(StrEnum):
+    """Which sign the values of income and liability accounts have."""
+
+    STORED = "stored"  # as the tenant keeps them
+    DISPLAY = "display"  # as SAC shows them: income and liabilities turned
+
+
 class RefreshStatus(StrEnum):
     """What a refresh did to the cache."""
 
     REFRESHED = "refreshed"
     UNCHANGED = "unchanged"
     STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last periods of a series, the present one included.
+
+    Attributes:
+        count: How many, at least 1.
+        grain: Of what length.
+    """
+
+    count: int
+    grain: Grain
+
+    def __str__(self) -> str:
+        return f"{self.count} {self.grain}{'' if self.count == 1 else 's'}"
+
+
+# What says how to pull, or how to call it, but not what the series means.
+_HOW: Final = frozenset({"name", "mode", "window", "allow_mixed"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +92,14 @@ class DatasetDefinition:
         dimensions: The source's columns to keep as dimensions; all others are summed over.
         filter: An OData `$filter` expression as SAC understands it; None for all rows.
         grain: The period of one date id.
-        time_aggregation: How a roll-up to a coarser grain combines periods.
+        time_aggregation: How a roll-up to a coarser grain combines periods; None to take it from
+            the account master where that says so, else `sum`.
+        sign: Whether income and liability accounts are turned.
+        mode: Which rows are pulled.
+        window: Pull only the last periods and keep older history; None to pull everything.
+        date_attribute: The column of the date dimension's master that holds the calendar date, for
+            dates that the customer manages; None if the ids are dates.
+        allow_mixed: Add up several versions or accounts on purpose.
     """
 
     name: str
@@ -67,7 +110,12 @@ class DatasetDefinition:
     dimensions: tuple[str, ...] = ()
     filter: str | None = None
     grain: Grain = Grain.MONTH
-    time_aggregation: TimeAggregation = TimeAggregation.SUM
+    time_aggregation: TimeAggregation | None = None
+    sign: Sign = Sign.STORED
+    mode: PullMode = PullMode.AUTO
+    window: Window | None = None
+    date_attribute: str | None = None
+    allow_mixed: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -76,8 +124,8 @@ class DatasetDefinition:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of everything that decides what the series means; the name is not part of it."""
-        parts = {key: value for key, value in asdict(self).items() if key != "name"}
+        """A hash of everything that decides what the series means, not of how it is pulled."""
+        parts = {key: value for key, value in asdict(self).items() if key not in _HOW}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -108,11 +156,15 @@ class PullReport:
         pages: Pages that arrived.
         proof: `count` (rows equal the announced count), `short_page` (read on to an empty or
             short page), or `file` (a local file was read to its end).
-        mode: The entity set used (`FactData`), or `file`.
+        mode: The entity set used (`FactData`, `FactDataAggregation`), or `file`.
         bytes: Bytes of all page bodies, after decompression.
         seconds: Wall time of the pull.
         retries: Requests that were sent again.
         token_renewals: Tokens renewed in mid-pull.
+        slices: Date ranges that were pulled side by side; 1 for a single chain of pages.
+        restarts: How often the pull began anew because the data changed meanwhile.
+        time_aggregation: The rule that the source knows for this measure or these accounts;
+            None if it knows none.
     """
 
     expected: int | None
@@ -124,6 +176,9 @@ class PullReport:
     seconds: float
     retries: int = 0
     token_renewals: int = 0
+    slices: int = 1
+    restarts: int = 0
+    time_aggregation: TimeAggregation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ from app.records import (
     RefreshOutcome,
     RefreshStatus,
     SeriesMetadata,
+    TimeAggregation,
 )
 
 SAMPLE_SOURCE: Final = "fixture"
@@ -236,7 +237,9 @@ class RefreshService:
             min_date=series.min_date,
             max_date=series.max_date,
             grain=definition.grain,
-            time_aggregation=definition.time_aggregation,
+            time_aggregation=definition.time_aggregation
+            or report.time_aggregation
+            or TimeAggregation.SUM,
             value_column=definition.value_column,
             dimensions=dimension_names(definition.dimensions),
             definition_hash=definition.fingerprint,
