@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
 
 from app.errors import CacheCorruptError, CacheMissingError, DataError, UnknownDatasetError
@@ -199,12 +200,14 @@ def frame_to_rows(df: pd.DataFrame) -> pa.Table:
     try:
         table = pa.Table.from_pandas(df, preserve_index=False).replace_schema_metadata()
         schema = series_schema(dimensions_of(table.schema))
-        return sort_series(table.select(schema.names).cast(schema))
+        rows = sort_series(table.select(schema.names).cast(schema))
+        _check_whole_days(table[DATE])
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise DataError(
             f"The frame does not fit the contract: {error}.",
             next_step="Give dates, finite numbers, and text in every dim_ column.",
         ) from error
+    return rows
 
 
 def rows_to_frame(rows: pa.Table) -> pd.DataFrame:
@@ -212,6 +215,14 @@ def rows_to_frame(rows: pa.Table) -> pd.DataFrame:
     stamped = rows.set_column(0, DATE, rows[DATE].cast(pa.timestamp("us")))
     frame: pd.DataFrame = stamped.to_pandas()
     return frame
+
+
+def _check_whole_days(dates: pa.ChunkedArray) -> None:
+    # Arrow cuts the time of day off without a word when it makes a date of a timestamp.
+    if pa.types.is_timestamp(dates.type):
+        whole = pc.equal(dates.cast(pa.date32()).cast(dates.type), dates)
+        if not pc.all(whole, min_count=0).as_py():
+            raise ValueError("a date has a time of day")
 
 
 def _metadata(rows: pa.Table, meta: Mapping[str, object], dataset: str) -> SeriesMetadata:

@@ -24,9 +24,10 @@ _VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
 _BROKEN_SUFFIX = ".broken"
 # The storage layers below name these troubles in words only.
 _TROUBLE = re.compile(
-    r"permission denied|access ?denied|forbidden|unauthorized|no space left|read-only file system|"
+    r"permission ?denied|access ?denied|forbidden|unauthorized|no space left|read-only file system|"
     r"quota|timed? ?out|connection|connect error|dns|too many open files|input/output error|"
-    r"invalid table location|generic (s3|gcs|microsoftazure|http) error|not a directory|credential",
+    r"invalid table location|generic (s3|gcs|microsoftazure|http) error|not ?a ?directory|"
+    r"credential",
     re.IGNORECASE,
 )
 _REASON_LENGTH = 160
@@ -129,6 +130,19 @@ class DeltaLog:
                 return commit.metadata
         raise CacheCorruptError(f"Version {version} at {self._uri} has no metadata of a series.")
 
+    def version_of(self, metadata: str) -> int:
+        """Return the newest version that carries exactly this metadata.
+
+        Raises:
+            CacheUnavailableError: There is none, or the place cannot be read.
+        """
+        for commit in self._back_from(self.versions()[-1]):
+            if commit.metadata == metadata:
+                return commit.version
+        raise CacheUnavailableError(
+            f"What was written at {self._uri} is not there.", next_step="Refresh again."
+        )
+
     def data_start(self, version: int) -> int:
         """Return the version that wrote the files which this version still shows."""
         return next((c.version for c in self._back_from(version) if c.changes_data), 0)
@@ -199,31 +213,33 @@ def cache_error(
     error: Exception, doing: str, place: str, otherwise: type[CacheError] = CacheCorruptError
 ) -> CacheError:
     """Return what an exception of the storage means to us; arguments as for `translated`."""
-    problem = f"Could not {doing} at {place}: {_reason(error)}."
-    if isinstance(error, TableNotFoundError):
-        return CacheMissingError(f"There is no table at {place}.")
+    trouble = _TROUBLE.search(str(error))
+    problem = f"Could not {doing} at {place}: {_reason(error, trouble)}."
     if isinstance(error, CommitFailedError):
         return CacheUnavailableError(problem, next_step="Another writer was faster; try again.")
-    if _is_trouble(error):
+    if trouble is not None or _is_refusal(error):
         return CacheUnavailableError(
             problem, next_step="Check the place: permissions, free space, network, CACHE_URI."
         )
+    # delta-rs says that there is no table where it may not look, so this question comes last.
+    if isinstance(error, TableNotFoundError):
+        return CacheMissingError(f"There is no table at {place}.")
     return otherwise(problem, next_step=_REMEDY)
 
 
-def _is_trouble(error: Exception) -> bool:
+def _is_refusal(error: Exception) -> bool:
+    """Return whether the system itself refused, for any reason but that a file is not there."""
     if isinstance(error, MemoryError):
         return True
-    if isinstance(error, OSError) and error.errno not in {None, errno.ENOENT}:
-        return True
-    return _TROUBLE.search(str(error)) is not None
+    return isinstance(error, OSError) and error.errno not in {None, errno.ENOENT}
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, trouble: re.Match[str] | None) -> str:
     # delta-rs appends a stack trace, object stores append colours and signed query strings.
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     plain = re.sub(r"\?\S+", "?...", re.sub(r"\x1b\[\d*m", "", first))
-    return plain[:_REASON_LENGTH].rstrip(" .:")
+    reason = plain[:_REASON_LENGTH].rstrip(" .:")
+    return reason if trouble is None or trouble[0] in reason else f"{reason} ({trouble[0]})"
 
 
 def _parse_commit(version: int, text: bytes) -> Commit:

@@ -63,7 +63,9 @@ class SeriesTable:
                 storage_options=self._options,
                 commit_properties=_commit_properties(metadata),
             )
-            version = 0 if handle is None else handle.version()
+            # Another process may have made the table first, and its version is not known then.
+            told = encode_metadata(metadata)
+            version = self._log.version_of(told) if handle is None else handle.version()
             return CachedSeries(rows=rows, metadata=metadata, version=version)
 
         with self._writing:
