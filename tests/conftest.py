@@ -1,0 +1,57 @@
+"""What all tests share: a clean environment, a simulated tenant, and how long Hypothesis looks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from tests.simulated_tenant import SimulatedTenant
+
+ROOT = Path(__file__).resolve().parent.parent
+# A developer's own settings must not decide what a test sees.
+OURS = ("SAC_", "CACHE_", "LOG_")
+
+# No deadline per example: a busy machine is not a fault. An absolute path for the examples that
+# failed once: tests run in folders of their own.
+settings.register_profile(
+    "default",
+    max_examples=50,
+    deadline=None,
+    database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "examples"),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("ci", settings.get_profile("default"), max_examples=100)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Hide the developer's variables and `.env`, but not from tests of a real tenant."""
+    if request.node.get_closest_marker("sac"):
+        return
+    for name in os.environ:
+        if name.upper().startswith(OURS):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tenant_process() -> Iterator[SimulatedTenant]:
+    """Run one simulated tenant for each pytest worker."""
+    with SimulatedTenant() as tenant:
+        yield tenant
+
+
+@pytest.fixture
+def tenant(tenant_process: SimulatedTenant) -> SimulatedTenant:
+    """Return the simulated tenant as it is after a fresh start."""
+    tenant_process.reset()
+    return tenant_process
