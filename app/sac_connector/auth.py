@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +16,13 @@ from typing_extensions import override
 
 from app.errors import SourceError, TokenEndpointError, UnsafeLinkError
 from app.records import AuthStatus
-from app.sac_connector.faults import COPY_LOGIN_URL, Answer, token_fault, transport_fault
+from app.sac_connector.faults import (
+    CLIENT_ERRORS,
+    COPY_LOGIN_URL,
+    Answer,
+    token_fault,
+    transport_fault,
+)
 from app.sac_connector.wire import origin
 
 # A token is renewed this long before it expires, or a tenth of its life if that is shorter, so
@@ -24,6 +31,9 @@ LONGEST_MARGIN: Final = timedelta(seconds=60)
 _MARGIN_SHARE: Final = 0.1
 # RFC 6749, section 5.1, lets an answer leave `expires_in` out. Assume little rather than much.
 _UNSTATED_LIFETIME_S: Final = 300.0
+# RFC 6750, section 2.1. A line break in a token would reach the client library, whose error
+# quotes the header that it refuses to send.
+_BEARER: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 # Each refused login is logged on the tenant; a health check must not turn into hammering.
 _PROBE_INTERVAL: Final = timedelta(seconds=30)
 
@@ -75,7 +85,7 @@ class TokenProvider:
     """Fetches tokens, one request at a time, and keeps the last until shortly before it expires.
 
     Args:
-        client: Sends the requests; must not follow redirects.
+        client: Sends the requests. Redirects are never followed, whatever it is set to.
         credentials: The OAuth client.
         clock: Tells when a token expires.
         on_token: Is told each new token's value, so that logs can mask it.
@@ -138,8 +148,9 @@ class TokenProvider:
                 auth=httpx.BasicAuth(self._credentials.client_id, self._credentials.secret),
                 data={"grant_type": "client_credentials"},
                 headers={"Accept": "application/json"},
+                follow_redirects=False,
             )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
         answer = Answer(response.status_code, response.headers, response.content)
         if (fault := token_fault(answer, self._clock.now())) is not None:
@@ -152,12 +163,14 @@ class TokenProvider:
     def _read(self, body: bytes, sent_at: datetime) -> Token:
         try:
             parsed = msgspec.json.decode(body, type=_TokenAnswer, strict=False)
-            lifetime = timedelta(seconds=parsed.expires_in or _UNSTATED_LIFETIME_S)
+            stated = parsed.expires_in
+            lifetime = timedelta(seconds=_UNSTATED_LIFETIME_S if stated is None else stated)
             expires_at = sent_at + lifetime
-        except (msgspec.DecodeError, UnicodeDecodeError, OverflowError, ValueError):
+        except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
             # Not chained: the decoder's text may quote the body, and the body holds the token.
             parsed, lifetime, expires_at = None, timedelta(), sent_at
-        if parsed is None or not parsed.access_token or lifetime <= timedelta():
+        usable = parsed is not None and _BEARER.fullmatch(parsed.access_token)
+        if parsed is None or not usable or lifetime <= timedelta():
             raise TokenEndpointError(
                 "The token endpoint answered without a usable token.", next_step=COPY_LOGIN_URL
             )
@@ -166,7 +179,9 @@ class TokenProvider:
 
 
 class BearerAuth(httpx.Auth):
-    """Attaches a bearer to requests for one origin, and renews it once on a 401.
+    """Attaches a bearer to requests for one origin, and renews it once if it is refused.
+
+    A refusal is a 401 or, as some tenants answer to a token that was revoked, a login page.
 
     Args:
         tokens: Where tokens come from.
@@ -194,9 +209,14 @@ class BearerAuth(httpx.Auth):
             )
         token = await self._tokens.token()
         response = yield _with_bearer(request, token)
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
+        if _refuses(response):
             self._tokens.discard(token)
             yield _with_bearer(request, await self._tokens.token())
+
+
+def _refuses(response: httpx.Response) -> bool:
+    page = response.is_success and "html" in response.headers.get("content-type", "").lower()
+    return page or response.is_redirect or response.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def _with_bearer(request: httpx.Request, token: Token) -> httpx.Request:
@@ -219,19 +239,24 @@ class TokenProbe:
 
     async def check(self) -> AuthStatus:
         """Report a kept token, a recent failure, or the outcome of one new request."""
-        now = self._clock.now()
         kept, last = self._tokens.current, self._last
-        if last is not None and now - last.checked_at < _PROBE_INTERVAL and not (kept or last.ok):
+        if last is not None and not (kept or last.ok) and self._age(last) < _PROBE_INTERVAL:
             return last
         try:
             token = await self._tokens.token()
         except SourceError as error:
-            self._last = AuthStatus(ok=False, checked_at=now, detail=str(error), code=error.code)
+            # The time of the answer, not of the question: a time-out is long in coming.
+            self._last = AuthStatus(
+                ok=False, checked_at=self._clock.now(), detail=str(error), code=error.code
+            )
         else:
             self._last = AuthStatus(
                 ok=True,
-                checked_at=last.checked_at if kept and last and last.ok else now,
+                checked_at=last.checked_at if kept and last and last.ok else self._clock.now(),
                 expires_at=token.expires_at,
                 detail="SAP Analytics Cloud issued a token.",
             )
         return self._last
+
+    def _age(self, status: AuthStatus) -> timedelta:
+        return self._clock.now() - status.checked_at

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -57,14 +57,25 @@ _NOT_ALLOWED: Final = 3401
 _NOT_FOUND: Final = frozenset({1305, 3707})
 _KEYS_NOT_SELECTED: Final = 1402
 _NOT_PREPARED: Final = 1205
+_TRY_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _QUERY_WORDS: Final[Mapping[int, str]] = {
     _KEYS_NOT_SELECTED: "not all key columns were selected; the model has changed since it was "
     "read",
     _NOT_PREPARED: "the filter cannot be prepared; write `in (...)` as a chain of `or`",
 }
+_MEANT: Final = frozenset({_NOT_ALLOWED, *_NOT_FOUND, *_QUERY_WORDS})
 _GRANT_ERRORS: Final = frozenset({"unauthorized_client", "unsupported_grant_type"})
 _GRANT_WORDS: Final = re.compile(r"grant.?type", re.IGNORECASE)
 _LONGEST_MESSAGE: Final = 200
+
+# All that the HTTP client raises; `httpx.HTTPError` alone is not the root of its tree.
+ClientError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError | httpx.CookieConflict
+CLIENT_ERRORS: Final = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpx.StreamError,
+    httpx.CookieConflict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +85,12 @@ class Answer:
     Attributes:
         status: The status code.
         headers: Names in lower case.
-        body: The whole body, decompressed.
+        body: The whole body, decompressed; never shown.
     """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
 
     @property
     def looks_like_html(self) -> bool:
@@ -107,7 +118,7 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
         return float(header)
     try:
         moment = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
@@ -119,7 +130,7 @@ def token_fault(answer: Answer, now: datetime) -> SourceError | None:
     status = answer.status
     if status == HTTPStatus.OK and not answer.looks_like_html:
         return None
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _overload(answer, "The token endpoint", now)
     if answer.looks_like_html or status not in {
         HTTPStatus.BAD_REQUEST,
@@ -155,17 +166,22 @@ def export_fault(answer: Answer, now: datetime) -> SourceError | None:
         return _login_page(answer) if answer.looks_like_html else None
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return _login_page(answer)
+    if status < HTTPStatus.MULTIPLE_CHOICES:
+        return SourceAnswerError(
+            f"{SAC} answered with the status {status} instead of data.", next_step=CHECK_TENANT_URL
+        )
     number = error_number(answer.body)
-    if number is None and (
-        status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
+    broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR and number is None
+    if broken or status in _TRY_AGAIN:
         return _overload(answer, SAC, now)
     return _refused_request(status, number)
 
 
 def _refused_request(status: int, number: int | None) -> SourceError:
-    said = f"{status} [{number}]" if number else f"{status}"
-    if number == _NOT_ALLOWED or (number is None and status == HTTPStatus.FORBIDDEN):
+    said = f"{status}" if number is None else f"{status} [{number:04}]"
+    # A number that we know says more than the status, and the status more than an unknown number.
+    meant = number in _MEANT
+    if number == _NOT_ALLOWED or (not meant and status == HTTPStatus.FORBIDDEN):
         return AccessDeniedError(
             f"{SAC} does not let this OAuth client export data ({said}).", next_step=CHECK_ACCESS
         )
@@ -175,7 +191,7 @@ def _refused_request(status: int, number: int | None) -> SourceError:
             next_step="Check that SAC_TENANT_URL and SAC_TOKEN_URL belong to the same tenant. "
             + CHECK_ACCESS,
         )
-    if number in _NOT_FOUND or (number is None and status == HTTPStatus.NOT_FOUND):
+    if number in _NOT_FOUND or (not meant and status == HTTPStatus.NOT_FOUND):
         return ModelNotFoundError(
             f"{SAC} knows no such model or address ({said}).",
             next_step="Check SAC_MODEL_ID (case-sensitive) and SAC_TENANT_URL.",
@@ -202,6 +218,8 @@ def _overload(answer: Answer, who: str, now: datetime) -> SourceError:
         return RateLimitedError(
             f"{who} asks for fewer requests (429).", retry_after_s=wait, next_step=TRY_LATER
         )
+    if answer.status == HTTPStatus.REQUEST_TIMEOUT:
+        return SourceTimeoutError(f"{who} gave up waiting (408).", next_step=TRY_LATER)
     return SourceUnavailableError(
         f"{who} is not available ({answer.status}).",
         status=answer.status,
@@ -224,18 +242,18 @@ def error_number(body: bytes) -> int | None:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 
-def transport_fault(error: httpx.HTTPError | httpx.InvalidURL, url: str) -> SourceError:
+def transport_fault(error: ClientError, url: str) -> SourceError:
     """Translate an exception of the HTTP client.
 
     Args:
         error: What the client raised.
         url: The address that was asked; only its host is shown.
     """
-    host = urlsplit(url).hostname
+    host = _host(url)
     if isinstance(error, httpx.TimeoutException):
         phase = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
         return SourceTimeoutError(f"No {phase} from {host} in time.", next_step=TRY_LATER)
@@ -258,6 +276,13 @@ def transport_fault(error: httpx.HTTPError | httpx.InvalidURL, url: str) -> Sour
     return SourceUnreachableError(
         f"The connection to {host} broke before the answer was whole.", next_step=TRY_LATER
     )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or "the tenant"
+    except ValueError:
+        return "the tenant"
 
 
 def _why(error: httpx.ConnectError) -> str:

@@ -10,7 +10,7 @@ import httpx
 
 from app.errors import DeadlineExceededError, SourceAnswerError, SourceError
 from app.sac_connector.auth import Clock
-from app.sac_connector.faults import Answer, export_fault, transport_fault
+from app.sac_connector.faults import CLIENT_ERRORS, Answer, export_fault, transport_fault
 from app.sac_connector.retry import Retrier
 from app.sac_connector.wire import CUSTOM_AUTH_HEADERS
 
@@ -64,7 +64,7 @@ class ExportTransport:
     """GETs from one tenant's export service.
 
     Args:
-        client: Sends requests; must not follow redirects.
+        client: Sends requests. Redirects are never followed, whatever it is set to.
         auth: Attaches the bearer, anew at every attempt.
         clock: Turns a `Retry-After` date into seconds.
     """
@@ -90,8 +90,10 @@ class ExportTransport:
     async def _get_once(self, url: str, kind: str) -> bytes:
         headers = {"Accept": f"application/{kind}", **CUSTOM_AUTH_HEADERS}
         try:
-            response = await self._client.get(url, auth=self._auth, headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            response = await self._client.get(
+                url, auth=self._auth, headers=headers, follow_redirects=False
+            )
+        except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
         answer = Answer(response.status_code, response.headers, response.content)
         fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)

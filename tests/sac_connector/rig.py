@@ -1,0 +1,200 @@
+"""The connector with everything around it in a test's hands: the tenant, time, and all waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+from app.records import DatasetDefinition
+from app.sac_connector.auth import BearerAuth, Credentials, TokenProvider
+from app.sac_connector.export import PullLimits, SacSource
+from app.sac_connector.retry import Retrier, RetryPolicy
+from app.sac_connector.transport import ExportTransport, PullBudget
+from tests.fakes import FakeClock
+
+TENANT_URL: Final = "https://tenant.example"
+TOKEN_URL: Final = "https://login.example/oauth/token"
+CLIENT_ID: Final = "sb-0a1b!b1|client!b7"
+# In the shape that SAC hands out: `$`, `+`, `/` and `=` must reach the tenant as they are.
+SECRET: Final = "5d5e-made+up$c2VjcmV0/bWFkZQ=="
+ROOT: Final = f"{TENANT_URL}/api/v1/dataexport/providers/sac/CMODEL/"
+PAGE_URL: Final = f"{ROOT}FactData"
+METADATA: Final = (
+    '<Edmx><Schema><EntityType Name="FactData"><Key><PropertyRef Name="Date"/>'
+    '<PropertyRef Name="Region"/></Key><Property Name="Date"/><Property Name="Region"/>'
+    '<Property Name="Amount"/></EntityType></Schema></Edmx>'
+)
+DEFINITION: Final = DatasetDefinition(
+    name="default",
+    source="sac",
+    model_id="CMODEL",
+    date_column="Date",
+    value_column="Amount",
+    dimensions=("Region",),
+)
+
+Reply = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
+
+
+def refusal(status: int, number: str | None = None, **headers: str) -> httpx.Response:
+    """Return an error as the export service words it."""
+    message = "It was refused" + (f" [{number}]" if number else "")
+    body = {"error": {"code": "0000-1111", "message": message}}
+    return httpx.Response(
+        status, json=body, headers={k.replace("_", "-"): v for k, v in headers.items()}
+    )
+
+
+def a_page(
+    rows: int = 1, link: str | None = None, count: int | None = None, first: int = 0
+) -> httpx.Response:
+    """Return a page of rows whose amounts count upwards."""
+    body: dict[str, object] = {
+        "value": [
+            {"Date": "202601", "Region": "EMEA", "Amount": number}
+            for number in range(first, first + rows)
+        ],
+        "@des.entitiesInPage": rows,
+    }
+    if link is not None:
+        body["@odata.nextLink"] = link
+    if count is not None:
+        body["@odata.count"] = count
+    return httpx.Response(200, json=body)
+
+
+def metadata() -> httpx.Response:
+    """Return the description of the model."""
+    return httpx.Response(200, text=METADATA, headers={"content-type": "application/xml"})
+
+
+def a_token(value: str = "tok-1", expires_in: object = 3600) -> httpx.Response:
+    """Return an answer of the token endpoint."""
+    return httpx.Response(200, json={"access_token": value, "expires_in": expires_in})
+
+
+class FakeTenant:
+    """Answers in the order it is told to; logins that it was told nothing about get new tokens.
+
+    Args:
+        pages: Answers of the export service, in order.
+        login: Answers of the token endpoint, in order.
+
+    Attributes:
+        requests: All that arrived, to either of the two.
+        bearers: The tokens that came with each request to the export service.
+        gate: Logins wait for it; None for no wait.
+    """
+
+    def __init__(self, pages: Iterable[Reply] = (), login: Iterable[Reply] = ()) -> None:
+        self._pages = iter(pages)
+        self._login = iter(login)
+        self.requests: list[httpx.Request] = []
+        self.bearers: list[str] = []
+        self.gate: asyncio.Event | None = None
+
+    @property
+    def logins(self) -> list[httpx.Request]:
+        """Requests to the token endpoint."""
+        return [one for one in self.requests if one.url == TOKEN_URL]
+
+    @property
+    def asked(self) -> list[httpx.Request]:
+        """Requests to the export service."""
+        return [one for one in self.requests if str(one.url).startswith(TENANT_URL)]
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        self.requests.append(request)
+        if request.url != TOKEN_URL:
+            self.bearers.append(request.headers["authorization"].partition(" ")[2])
+            return _given(next(self._pages), request)
+        if self.gate is not None:
+            await self.gate.wait()
+        number = len(self.logins)
+        return _given(next(self._login, a_token(f"tok-{number}")), request)
+
+
+def _given(reply: Reply, request: httpx.Request) -> httpx.Response:
+    if isinstance(reply, Exception):
+        raise reply
+    return reply if isinstance(reply, httpx.Response) else reply(request)
+
+
+@dataclass
+class Waits:
+    """Stands in for sleeping: it takes no time and remembers what was asked for."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    async def __call__(self, seconds: float) -> None:
+        """Remember a wait."""
+        self.seconds.append(seconds)
+
+
+@dataclass
+class Rig:
+    """The connector's parts, put together as the wiring does."""
+
+    clock: FakeClock
+    waits: Waits
+    tokens: TokenProvider
+    auth: BearerAuth
+    transport: ExportTransport
+    source: SacSource
+    policy: RetryPolicy
+    seen_tokens: list[str]
+
+    def budget(self, deadline_s: float = 60.0) -> PullBudget:
+        """Return a budget whose waits take no time."""
+        return PullBudget(Retrier(self.policy, self.waits), deadline_s)
+
+    async def get(self, url: str = PAGE_URL) -> bytes:
+        """GET an address of the export service."""
+        return await self.transport.get(url, self.budget())
+
+
+def build(
+    client: httpx.AsyncClient,
+    credentials: Credentials,
+    tenant_url: str,
+    *,
+    policy: RetryPolicy | None = None,
+    limits: PullLimits | None = None,
+) -> Rig:
+    """Put the connector together around a client."""
+    policy = policy or RetryPolicy()
+    clock, waits, seen = FakeClock(), Waits(), list[str]()
+    tokens = TokenProvider(client, credentials, clock, on_token=seen.append)
+    auth = BearerAuth(tokens, tenant_url)
+    transport = ExportTransport(client, auth, clock)
+    source = SacSource(
+        transport,
+        tokens,
+        tenant_url,
+        limits=limits or PullLimits(page_rows=2, deadline_s=60),
+        retrier=lambda: Retrier(policy, waits),
+        clock=clock,
+    )
+    return Rig(clock, waits, tokens, auth, transport, source, policy, seen)
+
+
+@asynccontextmanager
+async def connected(
+    tenant: FakeTenant, *, policy: RetryPolicy | None = None, follow_redirects: bool = False
+) -> AsyncIterator[Rig]:
+    """Put the connector together around a tenant that is no more than a function."""
+    mock = httpx.MockTransport(tenant)
+    async with httpx.AsyncClient(transport=mock, follow_redirects=follow_redirects) as client:
+        yield build(client, Credentials(TOKEN_URL, CLIENT_ID, SECRET), TENANT_URL, policy=policy)
+
+
+def as_json(parts: Mapping[str, object]) -> bytes:
+    """Write an answer's body."""
+    return json.dumps(parts).encode()
