@@ -55,8 +55,9 @@ def _end(process: "subprocess.Popen[str]") -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 class SimulatedTenant:
@@ -70,11 +71,12 @@ class SimulatedTenant:
     """
 
     def __init__(self, *, rows: int = 2_000, options: Sequence[str] = ()) -> None:
-        command = [sys.executable, "-m", "demo.tenant", "--port", "0", "--quiet"]
+        # The pipe to its input ends with this process, however that ends; the tenant follows.
+        command = [sys.executable, "-m", "demo.tenant", "--port", "0", "--quiet", "--until-eof"]
         self._process = subprocess.Popen(
             [*command, "--rows", str(rows), *options],
             cwd=ROOT,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )

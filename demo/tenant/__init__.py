@@ -1,9 +1,9 @@
 """A simulated SAP Analytics Cloud tenant: OAuth, catalogue, metadata, facts, aggregation, masters.
 
-Run it with `python -m demo.tenant [--host H] [--port P] [--rows N] [--quiet]`. Port 0 takes a free
-port; N, up to 1,000,000, is the size of the daily model. It knows nothing of `app`: it is the other
-side, written from what SAP documents and what people report, and stricter than the real thing.
-It serves loopback only, keeps nothing, and its one client and secret are invented.
+Run it with `python -m demo.tenant [--host H] [--port P] [--rows N] [--quiet] [--until-eof]`. Port 0
+takes a free port; N, up to 1,000,000, is the size of the daily model. It knows nothing of `app`: it
+is the other side, written from what SAP documents and what people report, and stricter than the
+real thing. It keeps nothing, and its one client and secret are invented.
 
 Paths:
     /oauth/token                    client credentials, by Basic header or in the form
@@ -53,6 +53,7 @@ Switches (default first):
     top_disables_link         true; $top, $skip or package switch the next link off
     oversize_disables_link    false; true: so does a pagesize above the cap
     shuffle_skip              true; $skip without $orderby gives another order on each call
+    shuffle_ties              false; true: with $skip, rows that tie under $orderby do so too
     count_as_string           false; true: @odata.count is text
     entities_as_string        false; true: the @des diagnostics are text
     numbers_as_strings        false; true: measures are text

@@ -31,13 +31,13 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free port")
     parser.add_argument("--rows", type=_rows, default=DEFAULT_ROWS, help="rows of the daily model")
     parser.add_argument("--quiet", action="store_true", help="print the address only")
+    parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Start the tenant, say where it is, serve until a signal comes."""
     options = _arguments(arguments)
-    logging.disable(logging.CRITICAL)
     state = State(options.rows)
     # Its rows are made now, so that a benchmark does not pay for them in its first page.
     _ = state.models[DAILY].facts
@@ -57,7 +57,9 @@ def main(arguments: list[str] | None = None) -> int:
             f"  admin      {url}{ADMIN}/log, settings, faults, models, rows/<model>, reset, revoke"
         )
         print(f"  daily rows {options.rows:,}", flush=True)
-    serve(Tenant(state), bound)
+    # Faults make the server complain of what they were asked to do.
+    logging.disable(logging.CRITICAL)
+    serve(Tenant(state), bound, until_eof=options.until_eof)
     return 0
 
 

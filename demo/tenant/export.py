@@ -16,6 +16,7 @@ from demo.tenant.models import AGGREGATION, EntitySet, Model
 from demo.tenant.odata import Options, parse_query, split_query
 from demo.tenant.settings import Settings
 from demo.tenant.state import State, View
+from demo.tenant.tables import Codes, Table
 
 BASE = "/api/v1/dataexport"
 
@@ -170,8 +171,7 @@ def _rows(request: Request, state: State, model: Model, name: str) -> Response:
     names = _check(settings, entity, options)
     table, rows = _view(state, model, entity, options, names)
     part = pages.window(options, settings, offset, len(rows))
-    if options.skip is not None and not options.orderby and settings.shuffle_skip:
-        rows = np.random.default_rng().permutation(rows)
+    rows = _unsettled(settings, options, table, rows)
     columns = [table.by_name[name] for name in names]
     cut = rows[part.start : part.stop]
     if options.csv:
@@ -190,6 +190,20 @@ def _rows(request: Request, state: State, model: Model, name: str) -> Response:
         next_link=next_link,
     )
     return Response(body, media_type="application/json")
+
+
+def _unsettled(settings: Settings, options: Options, table: Table, rows: Codes) -> Codes:
+    """Return the rows in an order that this call alone has, where none was promised.
+
+    A database that sorts anew for each `$skip` owes nothing to rows that its order does not tell
+    apart.
+    """
+    if options.skip is None:
+        return rows
+    rng = np.random.default_rng()
+    if not options.orderby:
+        return rng.permutation(rows) if settings.shuffle_skip else rows
+    return table.order(rng.permutation(rows), options.orderby) if settings.shuffle_ties else rows
 
 
 def _begun(request: Request, settings: Settings) -> tuple[str, Options, int]:
@@ -246,7 +260,10 @@ def _check_literals(entity: EntitySet, options: Options) -> None:
 def _view(
     state: State, model: Model, entity: EntitySet, options: Options, names: tuple[str, ...]
 ) -> View:
-    """Return the rows of a query in their order, from the cache if a page asked for them before."""
+    """Return the rows of a query in their order, from the cache if a page asked for them before.
+
+    A filter acts on the stored records, also where they are summed afterwards.
+    """
 
     def make() -> View:
         table = entity.table()

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 from collections.abc import Iterator
+from threading import Thread
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -50,8 +52,15 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def serve(tenant: Tenant, bound: socket.socket) -> None:
-    """Serve until a signal comes. Calls that hang are cut off after that."""
+def serve(tenant: Tenant, bound: socket.socket, *, until_eof: bool = False) -> None:
+    """Serve until a signal comes, or standard input ends. Calls that hang are cut off then.
+
+    Args:
+        tenant: The application.
+        bound: A socket that listens; it is closed in the end.
+        until_eof: Whether the end of standard input stops the tenant, as it does when the process
+            that holds the other end of a pipe dies without a last word.
+    """
     config = uvicorn.Config(
         tenant,
         loop="asyncio",
@@ -63,4 +72,15 @@ def serve(tenant: Tenant, bound: socket.socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=0,
     )
-    QuietServer(config).run(sockets=[bound])
+    server = QuietServer(config)
+    if until_eof:
+        Thread(target=_stop_at_eof, args=[server], daemon=True).start()
+    server.run(sockets=[bound])
+
+
+def _stop_at_eof(server: uvicorn.Server) -> None:
+    """Wait for the end of standard input, then stop the server."""
+    # The descriptor itself: a daemon thread that waits in sys.stdin holds a lock at exit.
+    while os.read(0, 1024):
+        pass
+    server.should_exit = True

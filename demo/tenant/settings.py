@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     top_disables_link: bool = True
     oversize_disables_link: bool = False
     shuffle_skip: bool = True
+    shuffle_ties: bool = False
 
     # Spelling
     count_as_string: bool = False

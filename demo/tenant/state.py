@@ -31,10 +31,6 @@ class Views:
         self._views.move_to_end(key)
         return self._views[key]
 
-    def clear(self) -> None:
-        """Forget every view."""
-        self._views.clear()
-
 
 class State:
     """All that a tenant knows."""

@@ -156,6 +156,17 @@ async def test_skip_without_an_order_is_another_order_each_time(caller: Caller) 
     assert (await caller.page(url))["value"] == (await caller.page(url))["value"]
 
 
+async def test_rows_that_tie_can_change_places(caller: Caller) -> None:
+    """By switch an order over the keys does not settle records that share a key."""
+    caller.switch(shuffle_ties=True)
+    url = f"{FACTS}?$skip=0&pagesize=1000&$orderby={PLAN_KEYS}"
+    first, second = (await caller.page(url))["value"], (await caller.page(url))["value"]
+    assert first != second
+    assert [list(row.values())[:4] for row in first] == [list(row.values())[:4] for row in second]
+    settled = f"{url},Revenue,Headcount"
+    assert (await caller.page(settled))["value"] == (await caller.page(settled))["value"]
+
+
 async def test_packages_are_windows_of_a_page_size(caller: Caller) -> None:
     """Package n holds the n-th `pagesize` rows."""
     url = f"{ORDERED},Revenue,Headcount&pagesize=10"

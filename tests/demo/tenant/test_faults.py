@@ -7,7 +7,9 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from demo.tenant.models import Model
 from demo.tenant.samples import PLAN
+from demo.tenant.tables import Table
 from tests.demo.tenant.conftest import FACTS, HOST, PLAN_KEYS, SERVICE, SUMS, Caller
 
 PAGE = f"{FACTS}?$orderby={PLAN_KEYS},Revenue,Headcount&pagesize=4"
@@ -232,6 +234,22 @@ async def test_a_reset_without_a_socket_is_an_exception(caller: Caller) -> None:
     await caller.fault("reset", at="start")
     with pytest.raises(ConnectionResetError):
         await caller.get(PAGE)
+
+
+async def test_a_bug_of_the_tenant_is_not_taken_for_a_fault(
+    caller: Caller, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a 500 that says so, and the trace goes to standard error."""
+
+    def build() -> Table:
+        """Fail."""
+        raise RuntimeError("a bug")
+
+    caller.state.add_model(Model("CBUG", "", "", (), (), build, custom=True))
+    answer = await caller.get(f"{SERVICE}/CBUG/FactData")
+    assert answer.status_code == 500
+    assert "tenant itself" in answer.json()["error"]["message"]
+    assert "RuntimeError: a bug" in capsys.readouterr().err
 
 
 async def test_a_struck_call_is_marked_in_the_log(caller: Caller) -> None:

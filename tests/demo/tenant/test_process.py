@@ -11,17 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from demo.tenant.__main__ import main
 from tests.demo.tenant.conftest import FACTS, SERVICE
 from tests.simulated_tenant import ROOT, SimulatedTenant
 
 COMMAND = [sys.executable, "-m", "demo.tenant"]
-
-
-def run(*options: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command to its end."""
-    return subprocess.run(
-        [*COMMAND, *options], cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
-    )
 
 
 def test_it_says_where_it_is_and_stops_without_a_word() -> None:
@@ -62,17 +56,33 @@ def test_a_hanging_call_does_not_keep_it_alive() -> None:
         os.kill(tenant.pid, 0)
 
 
-def test_a_taken_port_and_a_wrong_size_are_said_plainly() -> None:
+def test_it_ends_with_the_process_that_started_it() -> None:
+    """When the other end of its input goes away, it stops by itself."""
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", "--quiet", "--until-eof"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        assert process.communicate(timeout=10)[0] == ""
+    assert process.returncode == 0
+
+
+def test_a_taken_port_and_a_wrong_size_are_said_plainly(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """No stack trace, and a status other than 0."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        answer = run("--port", str(taken.getsockname()[1]))
-    assert answer.returncode == 1
-    assert answer.stderr.startswith("Cannot listen on 127.0.0.1:")
-    answer = run("--rows", "1000001")
-    assert answer.returncode == 2
-    assert "1,000,000" in answer.stderr
+        assert main(["--rows", "1", "--port", str(taken.getsockname()[1])]) == 1
+    assert capsys.readouterr().err.startswith("Cannot listen on 127.0.0.1:")
+    with pytest.raises(SystemExit):
+        main(["--rows", "1000001"])
+    assert "1,000,000" in capsys.readouterr().err
 
 
 def test_a_tenant_that_does_not_start_is_an_error() -> None:

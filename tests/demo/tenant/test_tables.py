@@ -39,7 +39,7 @@ def test_sums_are_exact_whatever_the_order(plain: list[Row], names: list[str]) -
     """Each group sums to the last digit; a group of nulls sums to null; groups appear once."""
     wanted: dict[tuple[str, ...], Fraction | None] = defaultdict(lambda: None)
     for row in plain:
-        key = tuple(row["AB".index(name)] for name in names)
+        key = tuple(str(row["AB".index(name)]) for name in names)
         total = wanted[key]
         if row[2] is not None:
             wanted[key] = (total or Fraction(0)) + Fraction(row[2])
