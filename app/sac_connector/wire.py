@@ -135,7 +135,7 @@ def page_url(
 def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port, with the scheme's own port written out."""
     parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    port = {"http": 80, "https": 443}.get(parts.scheme) if parts.port is None else parts.port
     return parts.scheme, (parts.hostname or "").lower(), port
 
 
@@ -148,11 +148,14 @@ def resolve_link(page: str, link: str) -> str:
 
     Raises:
         UnsafeLinkError: The link leads to another scheme, host or port, where the bearer must
-            not go.
+            not go, or is written so that two readers may disagree where it leads.
     """
     try:
         target = urljoin(page, link)
-        same = origin(target) == origin(page)
+        parts = urlsplit(target)
+        # Browsers read `\\` as `/`; nobody needs it, or a user's name, to name a page.
+        plain = "@" not in parts.netloc and "\\" not in target.partition("?")[0]
+        same = plain and origin(target) == origin(page)
     except ValueError:
         same = False
     if not same:
@@ -175,7 +178,8 @@ def parse_metadata(body: bytes) -> EntitySchema:
     """
     try:
         document: Element = fromstring(body, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError) as error:
+    # LookupError: an encoding that nobody knows.
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise SourceAnswerError(
             "The $metadata of the model is not readable XML.",
             next_step="Open the model's $metadata with curl (docs/access.md, step 4).",
@@ -234,6 +238,8 @@ _ROW_PATH: Final = re.compile(
     r"^(?P<what>.*?)(?: - at `\$\[(?P<row>\d+)\](?:\.(?P<column>.*))?`)?$"
 )
 _ENVELOPE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# RecursionError: brackets nested so deep that no answer of a service means them.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_envelope(body: bytes) -> Envelope:
@@ -247,7 +253,7 @@ def decode_envelope(body: bytes) -> Envelope:
     """
     try:
         parts = {name.lower(): raw for name, raw in _ENVELOPE.decode(body).items()}
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise _malformed(f"malformed JSON ({error})") from error
     if "value" not in parts:
         raise _malformed("JSON without a 'value'")
@@ -272,10 +278,11 @@ def _scalar(parts: Mapping[str, msgspec.Raw], name: str) -> str | int | float | 
 
 def _integer(parts: Mapping[str, msgspec.Raw], name: str) -> int | None:
     found = _scalar(parts, name)
-    try:
-        return None if found is None else int(found)
-    except ValueError as error:
-        raise _malformed(f"an {name} that is no whole number") from error
+    if found is None:
+        return None
+    if re.fullmatch(r"\d{1,18}", str(found), re.ASCII) is None:
+        raise _malformed(f"an {name} that is no whole number")
+    return int(found)
 
 
 def _malformed(what: str) -> SourceAnswerError:
@@ -297,7 +304,8 @@ class RowDecoder:
     """
 
     def __init__(self, texts: Iterable[str], measure: str) -> None:
-        self._texts = tuple(texts)
+        # The date column may be kept as a dimension too; it is read once.
+        self._texts = tuple(dict.fromkeys(texts))
         self._measure = measure
         # Positional names: a column may be called like a Python keyword.
         fields: list[Any] = [(f"c{i}", str | None) for i in range(len(self._texts))]
@@ -321,7 +329,7 @@ class RowDecoder:
         """
         try:
             rows = self._decoder.decode(value)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             raise _bad_row(error, page) from error
         columns = {
             name: pa.array([getattr(row, f"c{i}") for row in rows], pa.string())
@@ -350,7 +358,8 @@ def _number_texts(raw: list[bytes]) -> pa.Array:
 
     What is no number stays as it is: the pipeline names it with page, row and column.
     """
-    texts = pa.array(raw, pa.binary()).cast(pa.string())
+    # Not a cast of the bytes: Raw is not checked for UTF-8, and what is no text is no number.
+    texts = pa.array([text.decode("utf-8", "replace") for text in raw], pa.string())
     quoted = pc.starts_with(texts, '"')
     bare = pc.if_else(quoted, pc.utf8_slice_codeunits(texts, 1, -1), texts)
     return pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), bare)
