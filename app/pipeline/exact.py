@@ -99,7 +99,5 @@ def _check_sum(values: pa.ChunkedArray) -> None:
         )
 
 
-def _rounded(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
+def _rounded(text: str) -> Decimal:
     return Decimal(text).quantize(Decimal(1).scaleb(-SCALE), context=_WIDE)

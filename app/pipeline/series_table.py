@@ -9,6 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from app.errors import CacheCorruptError, CacheMissingError, CacheUnavailableError, DataError
 from app.pipeline.contract import sort_series
@@ -195,12 +196,9 @@ class SeriesTable:
 
     def _retried(self, write: Callable[[], CachedSeries]) -> CachedSeries:
         with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
-            for _ in range(_ATTEMPTS - 1):
-                try:
-                    return write()
-                except CommitFailedError:
-                    continue
-            return write()
+            conflict = retry_if_exception_type(CommitFailedError)
+            again = Retrying(stop=stop_after_attempt(_ATTEMPTS), retry=conflict, reraise=True)
+            return again(write)
 
     def _told(self, current: CachedSeries, metadata: SeriesMetadata) -> SeriesMetadata:
         """Return the metadata to publish for the current rows."""

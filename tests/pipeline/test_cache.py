@@ -85,6 +85,14 @@ def test_what_is_saved_is_loaded(cache: DeltaCache, root: Path) -> None:
     assert saved.metadata.dimensions == {"dim_region": "dim_region"}
 
 
+def test_a_root_may_be_a_uri(root: Path) -> None:
+    """A `file://` URI, trailing slash or not, is the same cache as the path."""
+    rows = three_months()
+    DeltaCache(f"file://{root}/").save(rows, metadata_of(rows))
+    assert DeltaCache(root).load("sales").rows.equals(rows)
+    assert DeltaCache(f"file://{root}").datasets() == ("sales",)
+
+
 def test_every_save_is_a_new_version_and_old_ones_stay(filled: DeltaCache) -> None:
     """The newest version is loaded; an older one is there for who asks for it."""
     assert filled.versions("sales") == (0, 1)

@@ -96,6 +96,18 @@ def test_a_stamp_tells_one_state_from_another(tmp_path: Path) -> None:
     assert not log.is_newest(stamp)
 
 
+def test_a_version_is_found_by_its_metadata(tmp_path: Path) -> None:
+    """The version that carries exactly this metadata is found; where none does, it is trouble."""
+    cache = DeltaCache(tmp_path)
+    for first in (1.0, 2.0, 3.0):
+        rows = three_months(first)
+        cache.save(rows, metadata_of(rows))
+    log = DeltaLog(str(tmp_path / "sales"))
+    assert [log.version_of(log.metadata_at(version)) for version in (0, 1, 2)] == [0, 1, 2]
+    with pytest.raises(CacheUnavailableError, match="is not there"):
+        log.version_of("{}")
+
+
 def test_a_commit_that_cannot_be_understood_has_no_metadata(tmp_path: Path) -> None:
     """Commits of any content are read without an error; a missing one is None."""
     folder = tmp_path / "_delta_log"
