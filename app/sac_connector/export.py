@@ -16,6 +16,7 @@ from app.errors import (
     IncompletePullError,
     QueryRefusedError,
     SourceAnswerError,
+    UnknownColumnError,
     UnsafeLinkError,
 )
 from app.records import DatasetDefinition, Page, Progress, ProgressCallback, PullReport
@@ -111,7 +112,7 @@ class SacSource:
         return schema
 
     def forget_schema(self, definition: DatasetDefinition) -> None:
-        """Read the columns anew next time: a refused query may mean that they changed."""
+        """Read the columns anew next time: a refusal may mean that they changed."""
         self._schemas.pop(definition.model_id, None)
 
 
@@ -155,7 +156,7 @@ class SacPull:
             async with aclosing(self._pages_within(budget)) as pages:
                 async for page in pages:
                     yield page
-        except QueryRefusedError:
+        except (QueryRefusedError, UnknownColumnError):
             self._source.forget_schema(self._definition)
             raise
         self._report = PullReport(

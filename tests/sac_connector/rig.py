@@ -198,3 +198,21 @@ async def connected(
 def as_json(parts: Mapping[str, object]) -> bytes:
     """Write an answer's body."""
     return json.dumps(parts).encode()
+
+
+async def turns(number: int = 10) -> None:
+    """Let the other tasks run on as far as they can."""
+    loop = asyncio.get_running_loop()
+    for _ in range(number):
+        turn = loop.create_future()
+        loop.call_soon(turn.set_result, None)
+        await turn
+
+
+async def until(condition: Callable[[], bool], patience: int = 10_000) -> None:
+    """Let other tasks and threads run on until a condition holds."""
+    for _ in range(patience):
+        if condition():
+            return
+        await asyncio.to_thread(int)
+    raise AssertionError("it never came to pass")

@@ -43,6 +43,7 @@ from tests.sac_connector.rig import (
     a_token,
     connected,
     refusal,
+    turns,
 )
 
 ONCE = RetryPolicy(attempts=1)
@@ -452,12 +453,3 @@ async def test_checks_that_come_together_share_one_request() -> None:
         tenant.gate.set()
         assert {(await check).code for check in checks} == {"source_unavailable"}
     assert len(tenant.logins) == 1
-
-
-async def turns(number: int = 10) -> None:
-    """Let the other tasks run on as far as they can."""
-    loop = asyncio.get_running_loop()
-    for _ in range(number):
-        turn = loop.create_future()
-        loop.call_soon(turn.set_result, None)
-        await turn

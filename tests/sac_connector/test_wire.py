@@ -306,7 +306,7 @@ def test_columns_of_the_model_pass(names: list[str]) -> None:
             "Datum",
             "Betrag",
             ("Region", "REGION"),
-            "no dimension 'REGION' (it has Region, Date), no value column 'Betrag' (it has Amount).",
+            "no dimension 'REGION' (it has Region, Date), no value column 'Betrag' (it has",
         ),
     ],
 )
