@@ -87,11 +87,15 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.SourceAnswerError: ProblemKind(_UPSTREAM, "The data source sent an unusable answer"),
     errors.UnsafeLinkError: ProblemKind(_UPSTREAM, "The data source sent an unsafe link"),
     errors.IncompletePullError: ProblemKind(_UPSTREAM, "The data did not arrive whole"),
+    errors.DataChangedError: ProblemKind(_UPSTREAM, "The data changed while it was read"),
     errors.DeadlineExceededError: ProblemKind(_UPSTREAM, "The pull took too long"),
     errors.DataError: ProblemKind(_UPSTREAM, "The data breaks the contract of a series"),
     errors.BadValueError: ProblemKind(_UPSTREAM, "The data holds a value that is no number"),
     errors.GrainError: ProblemKind(_UPSTREAM, "The dates do not fit the grain of the dataset"),
     errors.UnknownColumnError: ProblemKind(_UPSTREAM, "The model lacks a column of the dataset"),
+    errors.MixedDataError: ProblemKind(
+        _UPSTREAM, "Data that does not belong together would be added up"
+    ),
     errors.EmptyPullError: ProblemKind(_UPSTREAM, "The data holds no value to show"),
     errors.CacheError: ProblemKind(_UNAVAILABLE, "The cache failed"),
     errors.CacheMissingError: ProblemKind(_UNAVAILABLE, "The cache is empty"),
@@ -123,9 +127,9 @@ _WORDS: Final = {
 
 def install_problems(app: FastAPI) -> None:
     """Answer every error of the app as a problem document."""
-    app.add_exception_handler(errors.SeriesError, _answer_series_error)
-    app.add_exception_handler(RequestValidationError, _answer_invalid_request)
-    app.add_exception_handler(HttpError, _answer_http_error)
+    app.exception_handler(errors.SeriesError)(_answer_series_error)
+    app.exception_handler(RequestValidationError)(_answer_invalid_request)
+    app.exception_handler(HttpError)(_answer_http_error)
 
 
 def kind_of(error: type[errors.SeriesError]) -> ProblemKind:
@@ -170,9 +174,7 @@ def _problem(status: HTTPStatus, title: str, code: str, detail: str) -> Problem:
     return Problem(type=reference, title=title, status=status.value, detail=detail, code=code)
 
 
-async def _answer_series_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, errors.SeriesError):
-        raise error
+async def _answer_series_error(request: Request, error: errors.SeriesError) -> Response:
     return problem_response(request, problem_of(error), _retry_after(error))
 
 
@@ -183,9 +185,7 @@ def _retry_after(error: errors.SeriesError) -> dict[str, str]:
     return {} if wait_s is None else {"Retry-After": str(max(1, ceil(wait_s)))}
 
 
-async def _answer_invalid_request(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
+async def _answer_invalid_request(request: Request, error: RequestValidationError) -> Response:
     invalid = [_invalid_input(one) for one in error.errors()]
     listed = " ".join(f"{one.name}: {one.detail}" for one in invalid)
     problem = _problem(_MALFORMED, "The request is malformed", "invalid_request", listed)
@@ -204,9 +204,7 @@ def _invalid_input(error: Mapping[str, object]) -> InvalidInput:
     return InvalidInput(name=".".join(parts[1:] or parts), detail=f"{words.rstrip('.')}.")
 
 
-async def _answer_http_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HttpError):
-        raise error
+async def _answer_http_error(request: Request, error: HttpError) -> Response:
     status = HTTPStatus(error.status_code)
     code = _HTTP_CODES.get(status, f"http_{status.value}")
     problem = _problem(status, status.phrase, code, _http_words(request, status, error))
