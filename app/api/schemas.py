@@ -45,6 +45,9 @@ _REPORT: dict[str, JsonValue] = {
     "seconds": 4.2,
     "retries": 0,
     "token_renewals": 0,
+    "slices": 1,
+    "restarts": 0,
+    "time_aggregation": "sum",
 }
 _WARNING = (
     "Showing data of 21 Nov 2026, 14:05 UTC: SAP Analytics Cloud refused the client credentials. "
@@ -81,6 +84,11 @@ class PullReportModel(BaseModel):
     seconds: float
     retries: int = Field(description="Requests that were sent again.")
     token_renewals: int = Field(description="Tokens renewed in mid-pull.")
+    slices: int = Field(description="Date ranges that were pulled side by side.")
+    restarts: int = Field(description="How often it began anew because the data changed.")
+    time_aggregation: TimeAggregation | None = Field(
+        description="The roll-up rule that the source knows for the measure; null if none."
+    )
 
     @classmethod
     def of(cls, report: PullReport) -> Self:
