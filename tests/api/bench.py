@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -33,28 +32,32 @@ class Bench:
     """
 
     def __init__(self) -> None:
-        self.clock = FakeClock()
         self.cache = FakeCache()
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(ROWS)])
+        self.auth = FakeAuthProbe()
+        self.app = FastAPI()
+        install_api(self.app)
+        transport = httpx.ASGITransport(app=self.app)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
+        self.use()
+
+    def use(
+        self, *, catalogue: FakeCatalogue | None = None, auth: FakeAuthProbe | None = None
+    ) -> None:
+        """Build the services, with another catalogue or login if one is given."""
+        self.catalogue = catalogue or self.catalogue
+        self.auth = auth or self.auth
         sources = {"sac": self.source, "fixture": FakeSource([a_page(ROWS[:1])])}
-        refresh = RefreshService(self.catalogue, sources, self.cache, self.clock)
+        refresh = RefreshService(self.catalogue, sources, self.cache, FakeClock())
         self.services = Services(
             catalogue=self.catalogue,
             refresh=refresh,
             reader=SeriesReader(self.catalogue, self.cache, refresh.notice),
-            auth=FakeAuthProbe(),
+            auth=self.auth,
             cache=self.cache,
         )
-        self.app = FastAPI()
-        install_api(self.app)
         self.app.state.services = self.services
-        transport = httpx.ASGITransport(app=self.app)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
-
-    def log_in_with(self, probe: FakeAuthProbe) -> None:
-        """Let another probe tell the state of the login."""
-        self.app.state.services = replace(self.services, auth=probe)
 
     async def get(self, url: str, **headers: str) -> httpx.Response:
         """Send a GET; underscores in header names stand for hyphens."""

@@ -47,7 +47,7 @@ async def test_auth_is_ok_when_a_token_can_be_had(bench: Bench) -> None:
 )
 async def test_auth_says_what_is_wrong(bench: Bench, error: SeriesError) -> None:
     """A login that fails answers 503 with the reason in words and its code."""
-    bench.log_in_with(FakeAuthProbe.failing(error))
+    bench.use(auth=FakeAuthProbe.failing(error))
     response = await bench.get("/health/auth")
     assert response.status_code == 503
     body = response.json()
@@ -104,5 +104,5 @@ async def test_not_ready_when_the_cache_fails(filled: Bench, error: CacheError) 
 
 async def test_ready_does_not_ask_the_tenant(filled: Bench) -> None:
     """A tenant that is down does not take the service out of rotation."""
-    filled.log_in_with(FakeAuthProbe.failing(SourceUnreachableError("No connection.")))
+    filled.use(auth=FakeAuthProbe.failing(SourceUnreachableError("No connection.")))
     assert (await filled.get("/health/ready")).status_code == 200

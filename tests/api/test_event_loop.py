@@ -1,0 +1,65 @@
+"""A large answer does not hold up the requests beside it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+
+from app.api.encode import series_json
+from app.pipeline.contract import series_schema
+from app.pipeline.query import SeriesQuery
+from app.pipeline.refresh import Notice
+from app.pipeline.series import SeriesReader
+from app.records import CachedSeries, Grain, SeriesMetadata
+from tests.api.bench import Bench
+from tests.fakes import FakeCache, FakeCatalogue
+from tests.lag import lag_of
+
+ROWS = 900_000
+
+
+@pytest.fixture(scope="module")
+def large() -> CachedSeries:
+    """A daily series of 900,000 points with one dimension."""
+    days = [date(2000, 1, 1) + timedelta(days=number) for number in range(3_000)]
+    members = [f"M{number:03}" for number in range(ROWS // len(days))]
+    columns = [
+        pa.array(days * len(members), pa.date32()),
+        pa.array([number / 8 for number in range(ROWS)]),
+        pa.array([member for member in members for _ in days]),
+    ]
+    metadata = SeriesMetadata(
+        dataset="default",
+        source="sac",
+        last_refresh_time=datetime(2026, 11, 21, tzinfo=UTC),
+        row_count=ROWS,
+        min_date=days[0],
+        max_date=days[-1],
+        grain=Grain.DAY,
+    )
+    rows = pa.Table.from_arrays(columns, schema=series_schema(["dim_member"]))
+    return CachedSeries(rows=rows, metadata=metadata, version=0)
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+async def test_a_large_answer_leaves_the_loop_free(
+    bench: Bench, large: CachedSeries, form: str
+) -> None:
+    """While 900,000 points are written, the loop never stands still for long."""
+    bench.cache.versions["default"] = [large]
+    lag = await lag_of(bench.get(f"/series?format={form}&end=2100"))
+    assert lag.share < 0.5
+
+
+async def test_the_same_work_on_the_loop_would_be_noticed(large: CachedSeries) -> None:
+    """The measurement can fail: writing on the loop itself blocks it from start to end."""
+    view = await SeriesReader(FakeCatalogue(), FakeCache(large), lambda _: Notice()).read(
+        "default", SeriesQuery()
+    )
+
+    async def blocking() -> bytes:
+        return series_json(view)
+
+    assert (await lag_of(blocking())).share > 0.75
