@@ -166,7 +166,7 @@ def _forms(secret: str) -> set[str]:
     written |= {json.dumps(form)[1:-1] for form in written}
     written |= {json.dumps(secret, ensure_ascii=False)[1:-1]}
     # Lone surrogates have no bytes, so neither a URL nor base64 can carry them.
-    if secret.isascii() or not re.search(r"[\ud800-\udfff]", secret):
+    if not re.search(r"[\ud800-\udfff]", secret):
         written |= {quote(secret, safe=""), quote(secret), quote_plus(secret), _base64(secret)}
     return written
 

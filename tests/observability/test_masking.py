@@ -108,6 +108,11 @@ def test_secrets_are_known_by_their_key_at_any_depth() -> None:
     }
 
 
+def test_a_value_that_has_no_bytes_is_masked_too() -> None:
+    """A lone surrogate, which neither a URL nor base64 can carry, does not break the masker."""
+    assert Masker(["\ud800-secret"]).text("a \ud800-secret b") == "a *** b"
+
+
 def test_objects_and_bytes_are_masked_as_text() -> None:
     """What is no plain value is shown as masked text."""
 
