@@ -15,8 +15,12 @@ async def readiness(cache: CacheRepository, dataset: str) -> ReadyResponse:
     An empty cache is ready: it is what a new installation has, and a refresh, which only a
     ready service gets to see, is what fills it.
     """
+    return await asyncio.to_thread(_readiness, cache, dataset)
+
+
+def _readiness(cache: CacheRepository, dataset: str) -> ReadyResponse:
     try:
-        series = await asyncio.to_thread(cache.load, dataset)
+        series = cache.load(dataset)
     except CacheMissingError as error:
         return ReadyResponse(status="ready", detail=error.sentence, code=error.code)
     except CacheError as error:
