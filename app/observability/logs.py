@@ -7,7 +7,7 @@ import sys
 from typing import Final, Literal, TextIO
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 from app.observability.masking import Masker
 
@@ -17,6 +17,7 @@ _CHATTY: Final = ("httpx", "httpcore")
 _SERVER: Final = ("uvicorn", "uvicorn.error")
 # The middleware writes one `http_request` line instead.
 _REPLACED: Final = "uvicorn.access"
+_FIRST: Final = ("timestamp", "level", "event", "logger", "request_id")
 
 
 def configure_logging(
@@ -83,9 +84,15 @@ def _formatter(
             structlog.processors.StackInfoRenderer(),
             structlog.processors.format_exc_info,
             masker.event,
+            _order,
             renderer,
         ],
     )
+
+
+def _order(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Put what a reader looks for first to the front of the line."""
+    return {**{key: event[key] for key in _FIRST if key in event}, **event}
 
 
 class _MaskedFormatter(logging.Formatter):

@@ -58,6 +58,7 @@ def test_our_lines_are_json_with_time_level_and_request_id() -> None:
     """A line of ours is one JSON object with a UTC time, its logger and the request's id."""
     structlog.contextvars.bind_contextvars(request_id="abc")
     (line,) = written(lambda: structlog.get_logger("app.x").info("refresh_done", rows=3))
+    assert list(line) == ["timestamp", "level", "event", "logger", "request_id", "rows"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": "refresh_done",
