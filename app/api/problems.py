@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
-from typing import Final
+from typing import Final, Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException as HttpError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -125,11 +124,22 @@ _WORDS: Final = {
 }
 
 
+class _HttpError(Protocol):
+    """What the framework raises for requests that reach no route."""
+
+    status_code: int
+    detail: str
+    headers: Mapping[str, str] | None
+
+
 def install_problems(app: FastAPI) -> None:
     """Answer every error of the app as a problem document."""
     app.exception_handler(errors.SeriesError)(_answer_series_error)
     app.exception_handler(RequestValidationError)(_answer_invalid_request)
-    app.exception_handler(HttpError)(_answer_http_error)
+    # By status: the framework's own class of errors is nothing that a module here should name.
+    for status in HTTPStatus:
+        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            app.exception_handler(status)(_answer_http_error)
 
 
 def kind_of(error: type[errors.SeriesError]) -> ProblemKind:
@@ -204,14 +214,14 @@ def _invalid_input(error: Mapping[str, object]) -> InvalidInput:
     return InvalidInput(name=".".join(parts[1:] or parts), detail=f"{words.rstrip('.')}.")
 
 
-async def _answer_http_error(request: Request, error: HttpError) -> Response:
+async def _answer_http_error(request: Request, error: _HttpError) -> Response:
     status = HTTPStatus(error.status_code)
     code = _HTTP_CODES.get(status, f"http_{status.value}")
     problem = _problem(status, status.phrase, code, _http_words(request, status, error))
     return problem_response(request, problem, error.headers)
 
 
-def _http_words(request: Request, status: HTTPStatus, error: HttpError) -> str:
+def _http_words(request: Request, status: HTTPStatus, error: _HttpError) -> str:
     if status == HTTPStatus.NOT_FOUND:
         return "Nothing is served at this address. GET /docs lists what is."
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
