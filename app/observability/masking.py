@@ -83,10 +83,10 @@ class Masker:
         self._passing.append(_forms(token))
         self._compile()
 
-    def text(self, text: str) -> str:
+    def mask(self, text: str) -> str:
         """Return the text with all secrets replaced.
 
-        >>> Masker(["hunter2-hunter2"]).text("tried hunter2-hunter2 and Bearer abc.def")
+        >>> Masker(["hunter2-hunter2"]).mask("tried hunter2-hunter2 and Bearer abc.def")
         'tried *** and Bearer ***'
         """
         for named in _NAMED:
@@ -101,20 +101,20 @@ class Masker:
         if value is None or isinstance(value, int | float | date):
             return value
         if isinstance(value, str):
-            return self.text(value)
+            return self.mask(value)
         if isinstance(value, bytes | bytearray):
-            return self.text(value.decode(errors="replace"))
+            return self.mask(value.decode(errors="replace"))
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self._entry(str(key), item) for key, item in value.items()}
+            return {self.mask(str(key)): self._entry(str(key), item) for key, item in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.value(item) for item in value]
-        return self.text(repr(value))
+        return self.mask(repr(value))
 
     def event(
         self, _logger: object, _method: str, event: MutableMapping[str, Any]
     ) -> dict[str, Any]:
         """Mask a whole event; a structlog processor, to stand right before the renderer."""
-        return {self.text(key): self._entry(key, item) for key, item in event.items()}
+        return {self.mask(key): self._entry(key, item) for key, item in event.items()}
 
     def line(self, line: str) -> str:
         """Mask a rendered line.

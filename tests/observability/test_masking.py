@@ -33,13 +33,13 @@ def test_a_registered_value_is_masked_in_every_form(form: str) -> None:
     """A registered secret is masked plain, URL-encoded and base64-encoded."""
     masker = Masker()
     masker.add(SECRET, user="my-client")
-    assert form.rstrip("=") not in masker.text(f"before {form} after")
-    assert masker.text(f"before {form} after").startswith(f"before {MASK}")
+    assert form.rstrip("=") not in masker.mask(f"before {form} after")
+    assert masker.mask(f"before {form} after").startswith(f"before {MASK}")
 
 
 def test_short_values_are_not_registered() -> None:
     """A value under six characters is ignored, or innocent words would be masked."""
-    assert Masker(["month"]).text("month by month") == "month by month"
+    assert Masker(["month"]).mask("month by month") == "month by month"
 
 
 def test_tokens_are_masked_and_forgotten_when_many_newer_ones_came() -> None:
@@ -48,7 +48,7 @@ def test_tokens_are_masked_and_forgotten_when_many_newer_ones_came() -> None:
     for number in range(TOKENS_KEPT + 1):
         masker.add_token(f"opaque-{number:03}")
     masker.add_token("short")
-    masked = masker.text(f"{SECRET} opaque-000 opaque-001 opaque-016 short")
+    masked = masker.mask(f"{SECRET} opaque-000 opaque-001 opaque-016 short")
     assert masked == "*** opaque-000 *** *** short"
 
 
@@ -67,7 +67,7 @@ def test_tokens_are_masked_and_forgotten_when_many_newer_ones_came() -> None:
 def test_secrets_are_known_by_shape(text: str, expected: str | None) -> None:
     """Tokens, Basic and Bearer credentials and named values in a text are masked unregistered."""
     wanted = expected or "POST body grant=x&" + "client_" + "secret=***&y=1"
-    assert Masker().text(text) == wanted
+    assert Masker().mask(text) == wanted
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_secrets_are_known_by_shape(text: str, expected: str | None) -> None:
 )
 def test_plain_text_stays_readable(text: str) -> None:
     """What helps an operator and holds no secret is not masked."""
-    assert Masker().text(text) == text
+    assert Masker().mask(text) == text
 
 
 def test_secrets_are_known_by_their_key_at_any_depth() -> None:
@@ -110,7 +110,7 @@ def test_secrets_are_known_by_their_key_at_any_depth() -> None:
 
 def test_a_value_that_has_no_bytes_is_masked_too() -> None:
     """A lone surrogate, which neither a URL nor base64 can carry, does not break the masker."""
-    assert Masker(["\ud800-secret"]).text("a \ud800-secret b") == "a *** b"
+    assert Masker(["\ud800-secret"]).mask("a \ud800-secret b") == "a *** b"
 
 
 def test_objects_and_bytes_are_masked_as_text() -> None:
@@ -140,7 +140,7 @@ def texts(value: object) -> Iterator[str]:
 @given(secrets=st.lists(SECRETS, min_size=1, max_size=4), text=st.text(max_size=20))
 def test_no_registered_value_survives_in_text(secrets: list[str], text: str) -> None:
     """However secrets overlap or touch, none of them is left in the masked text."""
-    masked = Masker(secrets).text(text.join(["", *secrets, *reversed(secrets), ""]))
+    masked = Masker(secrets).mask(text.join(["", *secrets, *reversed(secrets), ""]))
     assert not [secret for secret in secrets if secret in masked]
 
 
@@ -148,8 +148,8 @@ def test_no_registered_value_survives_in_text(secrets: list[str], text: str) -> 
 def test_masking_twice_is_masking_once(secret: str, text: str) -> None:
     """Masked text has nothing left to mask."""
     masker = Masker([secret])
-    once = masker.text(text + secret)
-    assert masker.text(once) == once
+    once = masker.mask(text + secret)
+    assert masker.mask(once) == once
 
 
 @given(secret=SECRETS, depth=st.integers(0, 4))
