@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import DataError
+from app.periods import period_starts
 from app.pipeline.exact import SUM_LIMIT
-from app.pipeline.periods import period_starts
 from app.records import Grain
 
 DATE = "date"

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import BadValueError, GrainError, UnknownColumnError
+from app.periods import UNASSIGNED, SkipReason, parse_id
 from app.pipeline.contract import (
     DATE,
     VALUE,
@@ -25,7 +26,6 @@ from app.pipeline.contract import (
     sort_series,
 )
 from app.pipeline.exact import EXACT, first_bad_text, from_text, to_floats
-from app.pipeline.periods import UNASSIGNED, SkipReason, parse_id
 from app.records import DatasetDefinition, Page
 
 _MERGE_ROWS = 200_000

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import BadQueryError
+from app.periods import is_finer, next_period, period_starts
 from app.pipeline.contract import (
     DATE,
     DIMENSION_PREFIX,
@@ -26,7 +27,6 @@ from app.pipeline.contract import (
     sort_series,
 )
 from app.pipeline.exact import from_floats, quotients, to_floats
-from app.pipeline.periods import is_finer, next_period, period_starts
 from app.records import Grain, SeriesMetadata, TimeAggregation
 
 _BOUND_FORM = re.compile(

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from app.periods import ID_FORMS, SkipReason, id_of, parse_id
 from app.pipeline.contract import contract_name, series_schema
 from app.pipeline.fixture import CsvSource
 from app.pipeline.normalize import NormalizedSeries, normalize
-from app.pipeline.periods import ID_FORMS, SkipReason, id_of, parse_id
 from app.records import (
     CONTRACT_VERSION,
     DatasetDefinition,

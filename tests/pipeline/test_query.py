@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import BadQueryError
+from app.periods import is_finer, period_start
 from app.pipeline.contract import content_hash, series_schema, sort_series, validate
-from app.pipeline.periods import is_finer, period_start
 from app.pipeline.query import SeriesQuery, parse_end, parse_start, run_query
 from app.records import Grain, TimeAggregation
 from tests.pipeline.samples import metadata_of, series

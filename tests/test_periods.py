@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import GrainError
-from app.pipeline.periods import (
+from app.periods import (
     SkipReason,
     id_of,
     is_finer,
