@@ -20,11 +20,13 @@
     │   ├── SourceAnswerError        an answer that is not what the export service sends
     │   ├── UnsafeLinkError          a next link to another host, or one already followed
     │   ├── IncompletePullError      rows are missing or doubled; nothing was published
+    │   │   └── DataChangedError         the data changed while it was read; may be read anew
     │   └── DeadlineExceededError    the pull as a whole took too long
     ├── DataError                    complete data that breaks the contract
     │   ├── BadValueError            a value that is no number; names page, row and column
     │   ├── GrainError               date ids that do not fit the grain
     │   ├── UnknownColumnError       the definition names a column that the model lacks
+    │   ├── MixedDataError           versions or accounts would be added up unasked
     │   └── EmptyPullError           the pull succeeded and holds no usable row
     ├── CacheError                   the cache cannot be read or written
     │   ├── CacheMissingError        nothing was ever saved
@@ -277,6 +279,12 @@ class IncompletePullError(SourceError):
         self.received_rows = received_rows
 
 
+class DataChangedError(IncompletePullError):
+    """The data changed while it was read, so the rows are of no one moment."""
+
+    code = "data_changed"
+
+
 class DeadlineExceededError(SourceError):
     """The pull as a whole, its retries included, took longer than allowed."""
 
@@ -319,6 +327,12 @@ class UnknownColumnError(DataError):
     """The dataset definition names columns that the source does not have."""
 
     code = "unknown_column"
+
+
+class MixedDataError(DataError):
+    """Members that do not belong together would be added up without having been asked for."""
+
+    code = "mixed_data"
 
 
 class EmptyPullError(DataError):

@@ -1,0 +1,115 @@
+"""What the masters of a model say of its accounts and dates; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import MixedDataError, UnknownColumnError
+from app.records import TimeAggregation
+
+ID: Final = "ID"
+DATE_ID: Final = "DATE"
+ACCOUNT_TYPE: Final = "accType"
+EXCEPTION_AGGREGATION: Final = "exceptionAggregationType"
+# SAC shows income, and liabilities and equity, with the other sign than it stores.
+# https://userapps.support.sap.com knowledge 3614771
+_TURNED_TYPES: Final = pa.array(["INC", "LEQ"])
+_RULES: Final[Mapping[str, TimeAggregation]] = {
+    "LAST": TimeAggregation.LAST,
+    "AVG": TimeAggregation.AVG,
+    "AVERAGE": TimeAggregation.AVG,
+    "MIN": TimeAggregation.MIN,
+    "MAX": TimeAggregation.MAX,
+    "SUM": TimeAggregation.SUM,
+    "": TimeAggregation.SUM,
+}
+
+
+def turned_accounts(master: pa.Table) -> pa.Array:
+    """Return the ids of the accounts whose sign SAC turns for display."""
+    turned = pc.is_in(master[ACCOUNT_TYPE], value_set=_TURNED_TYPES)
+    return master[ID].filter(turned).combine_chunks()
+
+
+def turn_signs(rows: pa.Table, account: str, turned: pa.Array, measure: str) -> pa.Table:
+    """Return rows with the values of these accounts multiplied by -1, as text, to the last digit.
+
+    Args:
+        rows: Text columns.
+        account: The column of the accounts.
+        turned: The accounts to turn.
+        measure: The column of the values; what is no number stays as it is.
+    """
+    values = rows[measure]
+    negative = pc.starts_with(values, "-")
+    number = pc.match_substring_regex(values, r"^-?[0-9.]")
+    other = pc.if_else(
+        negative, pc.utf8_slice_codeunits(values, 1), pc.binary_join_element_wise("-", values, "")
+    )
+    turn = pc.and_(pc.is_in(rows[account], value_set=turned), number)
+    changed = pc.if_else(turn, other, values)
+    return rows.set_column(rows.schema.get_field_index(measure), measure, changed)
+
+
+def time_aggregation(master: pa.Table, accounts: frozenset[str]) -> TimeAggregation:
+    """Return the rule that the account master gives for these accounts.
+
+    Args:
+        master: The account master.
+        accounts: The accounts that the series holds.
+
+    Raises:
+        MixedDataError: The accounts follow different rules, or one that a series does not know.
+    """
+    rules: dict[str, list[str]] = {}
+    for account, rule in zip(
+        master[ID].to_pylist(), master[EXCEPTION_AGGREGATION].to_pylist(), strict=True
+    ):
+        if account in accounts:
+            rules.setdefault((rule or "").upper(), []).append(account)
+    known = {_RULES.get(rule) for rule in rules}
+    if len(known) > 1 or None in known:
+        listed = ", ".join(f"{ids[0]} {rule or 'SUM'}" for rule, ids in sorted(rules.items()))
+        raise MixedDataError(
+            f"The accounts of the series are combined over time in different ways ({listed}).",
+            next_step="Pin one account in the filter, or state the time_aggregation of the "
+            "dataset.",
+        )
+    return next((rule for rule in known if rule is not None), TimeAggregation.SUM)
+
+
+def calendar_dates(rows: pa.Table, column: str, master: pa.Table) -> pa.Table:
+    """Return rows with the customer's own date ids replaced by the dates that the master names.
+
+    An id that the master lacks, or gives no date for, stays as it is, and is counted later.
+
+    Args:
+        rows: Text columns.
+        column: The column of the date ids.
+        master: The ids in the first column, their dates in the second.
+    """
+    ids, dates = master.column(0).combine_chunks(), master.column(1).combine_chunks()
+    place = pc.index_in(rows[column], value_set=ids)
+    found = dates.take(place.combine_chunks())
+    named = pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)
+    replaced = pc.coalesce(named, rows[column].combine_chunks())
+    return rows.set_column(rows.schema.get_field_index(column), column, replaced)
+
+
+def key_column(columns: tuple[str, ...], entity_set: str) -> str:
+    """Return the column of a master that holds the members' ids.
+
+    Raises:
+        UnknownColumnError: It has none.
+    """
+    for column in (DATE_ID, ID):
+        if column in columns:
+            return column
+    raise UnknownColumnError(
+        f"The master {entity_set} has no column of ids; it has {', '.join(columns) or 'none'}.",
+        next_step="Choose another date column, or leave date_attribute out.",
+    )
