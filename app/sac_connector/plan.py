@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import Final
 
 from app.errors import MixedDataError, ModelNotFoundError, UnknownColumnError
-from app.records import DatasetDefinition, PullMode, Sign
-from app.sac_connector.edmx import FACT_DATA, MASTER_SUFFIX, SIGNED_DATA, EntitySchema, Role
+from app.records import DatasetDefinition, PullMode, Role, Sign
+from app.sac_connector.edmx import FACT_DATA, MASTER_SUFFIX, SIGNED_DATA, EntitySchema
 from app.sac_connector.filters import joined, pinned
 
 AGGREGATES: Final = "FactDataAggregation"
