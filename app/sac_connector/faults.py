@@ -7,7 +7,7 @@ Bodies are never quoted: they may hold a token, or a page of somebody else's mak
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -287,7 +287,20 @@ def _host(url: str) -> str:
 
 def _why(error: httpx.ConnectError) -> str:
     """Say in words why a connection failed; the system's texts vary with the platform."""
-    text = str(error).lower()
+    causes = list(_causes(error))
+    text = " ".join(str(cause) for cause in causes).lower()
+    refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
     if any(word in text for word in ("name", "nodename", "getaddrinfo", "resolution")):
         return "the host name is not known"
-    return "the connection was refused" if "refused" in text else "there is no connection"
+    return (
+        "the connection was refused" if refused or "refused" in text else "there is no connection"
+    )
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what led to it: the client says only that all attempts failed."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            yield from error.exceptions
+        error = error.__cause__ or error.__context__

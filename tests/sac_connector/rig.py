@@ -17,7 +17,9 @@ from app.sac_connector.export import PullLimits, SacSource
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport, PullBudget
 from tests.fakes import FakeClock
+from tests.simulated_tenant import SimulatedTenant
 
+ATTEMPTS: Final = 3
 TENANT_URL: Final = "https://tenant.example"
 TOKEN_URL: Final = "https://login.example/oauth/token"
 CLIENT_ID: Final = "sb-0a1b!b1|client!b7"
@@ -216,3 +218,29 @@ async def until(condition: Callable[[], bool], patience: int = 10_000) -> None:
             return
         await asyncio.to_thread(int)
     raise AssertionError("it never came to pass")
+
+
+@asynccontextmanager
+async def reaching(
+    tenant: SimulatedTenant,
+    *,
+    page_rows: int = 200,
+    deadline_s: float = 60,
+    read_timeout_s: float = 10,
+    secret: str | None = None,
+    tenant_url: str | None = None,
+    token_url: str | None = None,
+) -> AsyncIterator[Rig]:
+    """Put the connector together around a simulated tenant; what is not given is right."""
+    credentials = Credentials(
+        token_url or tenant.token_url, tenant.client_id, secret or tenant.secret
+    )
+    timeout = httpx.Timeout(10, read=read_timeout_s)
+    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+        yield build(
+            client,
+            credentials,
+            tenant_url or tenant.url,
+            policy=RetryPolicy(attempts=ATTEMPTS),
+            limits=PullLimits(page_rows, deadline_s),
+        )

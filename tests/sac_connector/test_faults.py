@@ -130,6 +130,17 @@ def test_a_broken_connection_is_told_in_words(error: ClientError, words: str) ->
     assert "tenant.example" in str(transport_fault(error, PAGE_URL))
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+def test_the_reason_is_found_behind_what_the_client_says(depth: int) -> None:
+    """Several addresses were tried: the client says only that, and the reason hangs behind it."""
+    refused: list[Exception] = [ConnectionRefusedError(111, "Connect call failed")] * 2
+    cause = OSError("All connection attempts failed")
+    cause.__cause__ = refused[0] if depth == 1 else ExceptionGroup("multiple", refused)
+    error = httpx.ConnectError("All connection attempts failed")
+    error.__cause__ = cause
+    assert "the connection was refused" in str(transport_fault(error, PAGE_URL))
+
+
 @given(st.sampled_from(ALL_CLIENT_ERRORS), st.text(max_size=30).map(lambda tail: f"http://{tail}"))
 def test_an_address_that_is_none_hides_no_failure(error: ClientError, url: str) -> None:
     """Even for an address that cannot be read, the failure is translated."""
