@@ -51,6 +51,24 @@ class Sign(StrEnum):
     DISPLAY = "display"  # as SAC shows them: income and liabilities turned
 
 
+class Role(StrEnum):
+    """What a column of a model is for."""
+
+    DATE = "date"
+    VERSION = "version"
+    ACCOUNT = "account"
+    DIMENSION = "dimension"
+    MEASURE = "measure"
+
+
+class FoundBy(StrEnum):
+    """How the role of a column was found."""
+
+    KEY = "key"  # it is no key of FactData, so it is a measure
+    MASTER = "master"  # its master has the column that marks the role
+    NAME = "name"  # only its name says so
+
+
 class RefreshStatus(StrEnum):
     """What a refresh did to the cache."""
 
@@ -303,3 +321,69 @@ class AuthStatus:
     detail: str
     expires_at: datetime | None = None
     code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One model that a tenant offers.
+
+    Attributes:
+        id: The id to bind a dataset to, case-sensitive.
+        name: The name for people.
+        description: What its owner says of it.
+        name_is_unique: Whether no other model has this name.
+    """
+
+    id: str
+    name: str
+    description: str
+    name_is_unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a dimension.
+
+    Attributes:
+        id: Its id, as rows and filters write it.
+        description: Its text for people; empty if it has none.
+    """
+
+    id: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnInfo:
+    """One column of a model.
+
+    Attributes:
+        name: Its technical name.
+        role: What it is for.
+        found_by: How that was found.
+        label: Its text for people; empty if it has none.
+        type: Its Edm type.
+        members: Some of its members, for a dimension whose master can be read.
+    """
+
+    name: str
+    role: Role
+    found_by: FoundBy
+    label: str = ""
+    type: str = ""
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a tenant says of one model.
+
+    Attributes:
+        id: Its id.
+        columns: Dimensions first, then measures, in the model's order.
+        entity_sets: The entity sets that can be read, sorted.
+    """
+
+    id: str
+    columns: tuple[ColumnInfo, ...]
+    entity_sets: tuple[str, ...]

@@ -12,6 +12,8 @@ from app.records import (
     AuthStatus,
     CachedSeries,
     DatasetDefinition,
+    ModelInfo,
+    ModelSummary,
     Page,
     ProgressCallback,
     PullReport,
@@ -110,6 +112,28 @@ class DatasetCatalogue(Protocol):
         Raises:
             UnknownDatasetError: No dataset, or no source of it, has this name.
             ConfigError: The dataset's settings are missing or malformed.
+        """
+        ...
+
+
+class ModelCatalogue(Protocol):
+    """Tells which models a source offers, and what they are made of."""
+
+    async def models(self) -> tuple[ModelSummary, ...]:
+        """Return all models, sorted by name, then id.
+
+        Raises:
+            SourceError: The source refuses or fails.
+            ConfigError: The source is not configured.
+        """
+        ...
+
+    async def model(self, model_id: str) -> ModelInfo:
+        """Return the columns of one model, with a few members of each dimension.
+
+        Raises:
+            SourceError: The source refuses or fails, or has no such model.
+            ConfigError: The source is not configured.
         """
         ...
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError
 
@@ -12,30 +11,13 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from app.errors import SourceAnswerError
+from app.records import FoundBy, Role
 
 FACT_DATA: Final = "FactData"
 MASTER_SUFFIX: Final = "Master"
 # The one measure of an account model; what it means depends on the account (observed).
 SIGNED_DATA: Final = "SignedData"
 _LABEL_TERM: Final = "Common.Label"
-
-
-class Role(StrEnum):
-    """What a column of a model is for."""
-
-    DATE = "date"
-    VERSION = "version"
-    ACCOUNT = "account"
-    DIMENSION = "dimension"
-    MEASURE = "measure"
-
-
-class FoundBy(StrEnum):
-    """How the role of a column was found."""
-
-    KEY = "key"  # it is no key of FactData, so it is a measure
-    MASTER = "master"  # its master has the column that marks the role
-    NAME = "name"  # only its name says so
 
 
 # The columns of a master that mark the role of its dimension.

@@ -24,14 +24,14 @@ MASTER = pa.table(
         "exceptionAggregationType": ["", "SUM", "LAST", "LAST", "MEDIAN"],
     }
 )
-NUMBERS = st.decimals(
-    allow_nan=False, allow_infinity=False, places=7, min_value=-(10**20), max_value=10**20
-)
+LARGE = 10**20
+NUMBERS = st.decimals(min_value=-LARGE, max_value=LARGE, allow_nan=False, places=7)
 
 
 def rows(values: list[str | None], accounts: list[str]) -> pa.Table:
     """Write rows as a page holds them."""
-    return pa.table({"Account": accounts, "V": pa.array(values, pa.string())})
+    texts = [pa.array(column, pa.string()) for column in (accounts, values)]
+    return pa.table(texts, names=["Account", "V"])
 
 
 def test_income_and_liabilities_are_turned() -> None:
