@@ -112,7 +112,8 @@ def page_url(
     """Return the address of a page of `FactData`.
 
     All key columns are selected, as the service demands ([1402] otherwise), and order the rows,
-    without which `$skip` may lose or double some (observed).
+    without which `$skip` may lose or double some (observed). Many records share a key, so the
+    value orders them too: rows that still tie are alike, and may change places.
 
     Args:
         root: The model's service root.
@@ -125,7 +126,7 @@ def page_url(
     options: dict[str, str | int] = {"$select": f"{keys},{definition.value_column}"}
     if definition.filter:
         options["$filter"] = definition.filter
-    options["$orderby"] = keys
+    options["$orderby"] = options["$select"]
     if skip:
         options["$skip"] = skip
     options["pagesize"] = size

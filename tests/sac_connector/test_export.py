@@ -430,7 +430,10 @@ async def test_the_filter_and_the_page_size_go_with_each_request() -> None:
         await amounts(rig.source.pull(narrow))
     queries = [request.url.query.decode() for request in tenant.asked[1:]]
     shared = "$filter=Region%20eq%20'R%26D%20%2B%2050%25'"
-    count, first = f"$count=true&$top=0&{shared}", f"{shared}&$orderby=Date,Region&pagesize=2"
+    count, first = (
+        f"$count=true&$top=0&{shared}",
+        f"{shared}&$orderby=Date,Region,Amount&pagesize=2",
+    )
     assert queries == [count, f"$select=Date,Region,Amount&{first}", count]
     assert str(tenant.asked[0].url) == f"{ROOT}$metadata"
 

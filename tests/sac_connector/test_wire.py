@@ -95,10 +95,10 @@ def test_the_size_is_asked_for_without_a_selection(row_filter: str | None) -> No
 
 
 @given(st.lists(NAMES, min_size=1, unique=True), TEXTS, st.integers(1, 9), st.integers(0, 9))
-def test_a_page_selects_and_orders_by_all_keys(
+def test_a_page_selects_and_orders_by_all_keys_and_the_value(
     keys: list[str], row_filter: str, size: int, skip: int
 ) -> None:
-    """Every key is selected and orders the rows; only the page's own size and skip differ."""
+    """Nothing that is read is left to chance; only the page's own size and skip differ."""
     definition = DatasetDefinition(
         name="d", source="sac", model_id="C", date_column=keys[0], value_column="M",
         filter=row_filter,
@@ -109,7 +109,7 @@ def test_a_page_selects_and_orders_by_all_keys(
     assert options.pop("$skip", ["0"]) == [str(skip)]
     assert options == {
         "$select": [",".join([*keys, "M"])],
-        "$orderby": [",".join(keys)],
+        "$orderby": [",".join([*keys, "M"])],
         "pagesize": [str(size)],
     }
     assert url.startswith(f"{ROOT}FactData?")
