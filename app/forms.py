@@ -1,14 +1,22 @@
 """The forms that values of settings must have: pure functions from text to checked text.
 
 Each returns the value in its final form, or raises `ValueError` with what was found instead, in
-words that fit behind "found" and never quote a secret.
+words that fit behind "found" and never quote a secret. `checked` puts whole sets of values
+through a pydantic model of such forms, and tells all that is wrong with them at once.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ValidationError
+
+from app.errors import ConfigError, ConfigProblem
 
 # SAC shows the API base with this path, and people paste it as it stands.
 # https://help.sap.com/doc/00f68c2e08b941f081002fd3691d86a7/2022.8/en-US/500b902d8a1b430c9895244331019bbb.html
@@ -16,6 +24,8 @@ _API_PATH: Final = "/api/v1/"
 _PLACEHOLDER: Final = re.compile(r"<[^<>]*>|^(changeme|change-me|todo|xxx+)$", re.IGNORECASE)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SHOWN_CHARACTERS: Final = 80
+
+FormT = TypeVar("FormT", bound=BaseModel)
 
 
 def text(value: str) -> str:
@@ -117,5 +127,94 @@ def cache_uri(value: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Cut a value to what an error can show."""
-    return str(value)[:_SHOWN_CHARACTERS]
+    """Cut a value to what an error can show on its one line."""
+    return " ".join(str(value).split())[:_SHOWN_CHARACTERS]
+
+
+class Place(Protocol):
+    """Where values stand; knows how errors speak of them."""
+
+    def spelt(self, key: str) -> str:
+        """Return the name of a field as it is written in this place."""
+        ...
+
+    def called(self, key: str) -> str:
+        """Return the name of a field as it is found from anywhere."""
+        ...
+
+    def written(self, key: str, value: object) -> str:
+        """Return a value as it is written in this place."""
+        ...
+
+
+def checked(form: type[FormT], values: Mapping[str, object], place: Place) -> FormT:
+    """Return the values in their final form; a blank one counts as missing.
+
+    Raises:
+        ConfigError: Values are missing or malformed, or keys unknown; tells all of them.
+    """
+    given = {key: value for key, value in values.items() if not _blank(value)}
+    try:
+        return form.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError(problems(form, error, place)) from None
+
+
+def problems(
+    form: type[BaseModel], error: ValidationError, place: Place
+) -> tuple[ConfigProblem, ...]:
+    """Say what pydantic found wrong, once for each field."""
+    found: dict[str, ConfigProblem] = {}
+    for item in error.errors():
+        key = str(item["loc"][0])
+        found.setdefault(key, _from_pydantic(form, key, item, place))
+    return tuple(found.values())
+
+
+def problem(form: type[BaseModel], key: str, found: str, place: Place) -> ConfigProblem:
+    """Say of one field what was found, and what its form expects."""
+    info = form.model_fields[key]
+    return ConfigProblem(
+        variable=place.called(key),
+        found=found,
+        expected=info.description or "",
+        example=place.written(key, (info.examples or [""])[0]),
+    )
+
+
+@contextmanager
+def noted(found: list[ConfigProblem]) -> Iterator[None]:
+    """Collect the problems of a check instead of stopping at it."""
+    try:
+        yield
+    except ConfigError as error:
+        found.extend(error.problems)
+
+
+def _blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _from_pydantic(
+    form: type[BaseModel],
+    key: str,
+    item: Any,  # noqa: ANN401 - pydantic's ErrorDetails
+    place: Place,
+) -> ConfigProblem:
+    if item["type"] == "extra_forbidden":
+        return _unknown(form, key, place)
+    if item["type"] == "missing":
+        return problem(form, key, "nothing", place)
+    if item["type"] == "value_error":
+        return problem(form, key, str(item["ctx"]["error"]), place)
+    return problem(form, key, f"'{shown(item['input'])}'", place)
+
+
+def _unknown(form: type[BaseModel], key: str, place: Place) -> ConfigProblem:
+    known = [place.spelt(name) for name in form.model_fields]
+    return ConfigProblem(
+        variable=place.called(key),
+        found="an unknown name",
+        expected="one of docs/configuration.md",
+        example=get_close_matches(place.spelt(key), known, n=1, cutoff=0)[0],
+    )

@@ -1,10 +1,14 @@
 """The forms of settings: pure, idempotent, and strict about what leaves the machine."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app import forms
+from app.errors import ConfigError, ConfigProblem
 
 TENANT = "https://t.eu10.hcs.cloud.sap"
 TOKEN = "https://t.authentication.eu10.hana.ondemand.com/oauth/token"
@@ -93,3 +97,76 @@ def test_a_model_id_loses_its_package(pasted: str, bare: str) -> None:
 def test_known_places_of_a_cache_pass(uri: str) -> None:
     """Folders and the object stores of delta-rs are accepted as they are."""
     assert forms.cache_uri(uri) == uri
+
+
+@given(st.text())
+def test_what_is_shown_fits_on_a_line(value: str) -> None:
+    """A value in an error breaks no line and is cut to a readable length."""
+    shown = forms.shown(value)
+    assert len(shown.splitlines()) <= 1
+    assert len(shown) <= 80
+
+
+class Shelf(BaseModel):
+    """A form of two fields."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: Annotated[str, AfterValidator(forms.model_id)] = Field(
+        description="letters and digits", examples=["C1"]
+    )
+    boards: int = Field(3, ge=1, description="1 or more", examples=[4])
+
+
+class Workshop:
+    """A place whose fields are spelt in capitals."""
+
+    def spelt(self, key: str) -> str:
+        """Return the field in capitals."""
+        return key.upper()
+
+    def called(self, key: str) -> str:
+        """Return the field with the place."""
+        return f"{key.upper()} of the workshop"
+
+    def written(self, key: str, value: object) -> str:
+        """Return what sets the field."""
+        return f"{key.upper()}={value}"
+
+
+def test_checked_values_come_in_their_final_form() -> None:
+    """Values that fit are returned as the form has them, and blank ones as its defaults."""
+    shelf = forms.checked(Shelf, {"model": "t.X:C1", "boards": " "}, Workshop())
+    assert (shelf.model, shelf.boards) == ("C1", 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({}, {"MODEL": "nothing"}),
+        ({"model": None}, {"MODEL": "nothing"}),
+        ({"model": "a b", "boards": 0}, {"MODEL": "'a b'", "BOARDS": "'0'"}),
+        ({"model": "C1", "boards": "many"}, {"BOARDS": "'many'"}),
+        ({"model": "C1", "bords": 2}, {"BORDS": "an unknown name"}),
+    ],
+)
+def test_all_that_is_wrong_is_told(values: dict[str, object], found: dict[str, str]) -> None:
+    """Missing, malformed and unknown fields are told together, each with what was found."""
+    with pytest.raises(ConfigError) as error:
+        forms.checked(Shelf, values, Workshop())
+    told = {problem.variable: problem.found for problem in error.value.problems}
+    assert told == {f"{name} of the workshop": words for name, words in found.items()}
+
+
+def test_a_problem_shows_the_form_and_an_example() -> None:
+    """The expected form and the example are the field's, written as the place writes them."""
+    assert forms.problem(Shelf, "boards", "'0'", Workshop()) == ConfigProblem(
+        variable="BOARDS of the workshop", found="'0'", expected="1 or more", example="BOARDS=4"
+    )
+
+
+def test_an_unknown_field_suggests_the_nearest() -> None:
+    """Whatever is written, the example is the known field most like it."""
+    with pytest.raises(ConfigError) as error:
+        forms.checked(Shelf, {"model": "C1", "bord": 2}, Workshop())
+    assert error.value.problems[0].example == "BOARDS"
