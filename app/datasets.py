@@ -1,0 +1,250 @@
+"""What a dataset is asked for, and the TOML file that may ask for any number of them.
+
+The default dataset's variables and the tables of the file go through one model, `DatasetForm`, so
+that the checks, the defaults and the words of an error are the same for both.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from app import forms
+from app.errors import ConfigError, ConfigProblem
+from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
+
+SAC_SOURCE: Final = "sac"
+LONGEST_WINDOW: Final = 1000
+
+_TABLE: Final = "datasets"
+_NAME: Final = re.compile(r"[a-z0-9_-]{1,64}")
+_BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
+_WINDOW: Final = re.compile(rf"([1-9][0-9]{{0,3}})\s+({'|'.join(Grain)})s?")
+_END_OF_FILE: Final = "at end of document"
+
+
+def window_of(text: str) -> Window:
+    """Read a window; the inverse of its `str()`.
+
+    >>> window_of("3 months")
+    Window(count=3, grain=<Grain.MONTH: 'month'>)
+
+    Raises:
+        ValueError: The text is no window; says what was found.
+    """
+    found = _WINDOW.fullmatch(text.strip())
+    if found is None or int(found[1]) > LONGEST_WINDOW:
+        raise ValueError(f"'{forms.shown(text)}'")
+    return Window(int(found[1]), Grain(found[2]))
+
+
+def _window(value: object) -> Window:
+    return window_of(str(value))
+
+
+class DatasetForm(BaseModel):
+    """What a dataset is asked for. Attribute names are the keys of a table in the file.
+
+    The default dataset's variables have the same names in capitals, behind `SAC_`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    model_id: Annotated[str, AfterValidator(forms.model_id)] = Field(
+        description="the ProviderID of the model: letters and digits",
+        examples=["C1A2B3C4D5E6F7A8B9C0D1E2F3"],
+    )
+    date_column: Annotated[str, AfterValidator(forms.column)] = Field(
+        "Date", description="the technical name of the date dimension", examples=["Date"]
+    )
+    value_column: Annotated[str, AfterValidator(forms.column)] = Field(
+        description="the technical name of the measure", examples=["Revenue"]
+    )
+    dimensions: Annotated[
+        tuple[str, ...], BeforeValidator(forms.split), AfterValidator(forms.columns)
+    ] = Field(
+        (),
+        description="a list of the technical names of the dimensions to keep",
+        examples=[("Region", "Product")],
+    )
+    filter: Annotated[str, AfterValidator(forms.row_filter)] | None = Field(
+        None,
+        description="an OData filter; texts in single quotes, a quote inside doubled",
+        examples=["Version eq 'public.Actual'"],
+    )
+    grain: Grain = Field(
+        Grain.MONTH, description="one of day, week, month, quarter, year", examples=["month"]
+    )
+    time_aggregation: TimeAggregation | None = Field(
+        None,
+        description="one of sum, avg, last, min, max, or nothing to follow the account master",
+        examples=["last"],
+    )
+    sign: Sign = Field(Sign.STORED, description="stored or display", examples=["display"])
+    mode: PullMode = Field(
+        PullMode.AUTO, description="one of auto, aggregates, facts", examples=["auto"]
+    )
+    window: Annotated[Window, BeforeValidator(_window)] | None = Field(
+        None,
+        description=f"a count of 1 to {LONGEST_WINDOW} days, weeks, months, quarters or years",
+        examples=["3 months"],
+    )
+    date_attribute: Annotated[str, AfterValidator(forms.column)] | None = Field(
+        None,
+        description="the technical name of the date dimension's attribute that holds the date",
+        examples=["CalendarDate"],
+    )
+    allow_mixed: bool = Field(default=False, description="true or false", examples=[True])
+
+    @field_validator("value_column", "dimensions")
+    @classmethod
+    def _in_one_role(
+        cls, value: str | tuple[str, ...], info: ValidationInfo
+    ) -> str | tuple[str, ...]:
+        """Refuse a column that is asked for twice: rows could not carry it."""
+        names = (value,) if isinstance(value, str) else value
+        for role in ("date_column", "value_column"):
+            if info.data.get(role) in names:
+                raise ValueError(f"'{info.data[role]}', which is the {role} already")
+        return value
+
+    def definition(self, name: str) -> DatasetDefinition:
+        """Return what to pull for the dataset of this name."""
+        return DatasetDefinition(name=name, source=SAC_SOURCE, **dict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class TomlTable:
+    """A dataset's table in the file, as errors speak of it.
+
+    Attributes:
+        name: Name of the dataset.
+        file: Name of the file.
+    """
+
+    name: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"{_TABLE}.{_key(self.name)} in {self.file}"
+
+    def spelt(self, key: str) -> str:
+        """Return the key; fields and keys have the same names."""
+        return key
+
+    def called(self, key: str) -> str:
+        """Return the key with its table and its file."""
+        return f"{_TABLE}.{_key(self.name)}.{_key(key)} in {self.file}"
+
+    def written(self, key: str, value: object) -> str:
+        """Return the line that sets a key; the values in use look the same in TOML and JSON."""
+        return f"{key} = {json.dumps(value, ensure_ascii=False)}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetsFile:
+    """The file's tables as they stand; one that is malformed harms no other.
+
+    Attributes:
+        file: Name of the file, for errors.
+        tables: What stands under each dataset's name, in the file's order.
+    """
+
+    file: str
+    tables: Mapping[str, object] = field(repr=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the datasets, well-formed or not, in the file's order."""
+        return tuple(self.tables)
+
+    def definition(self, name: str) -> DatasetDefinition:
+        """Return what the file says of a dataset that it has.
+
+        Raises:
+            ConfigError: The name or the table is malformed; tells all problems.
+        """
+        place = TomlTable(name, self.file)
+        table = self.tables[name]
+        found = list(_name_problems(place))
+        if not isinstance(table, dict):
+            wrong = table_problem(place, f"'{forms.shown(table)}'", "a table of keys")
+            raise ConfigError((*found, wrong))
+        with forms.noted(found):
+            form = forms.checked(DatasetForm, table, place)
+        if found:
+            raise ConfigError(tuple(found))
+        return form.definition(name)
+
+
+def read_datasets(path: object) -> DatasetsFile:
+    """Read the file; what its tables hold is checked when a dataset is asked for.
+
+    Raises:
+        ValueError: There is no such file, or it is no list of datasets; says what was found.
+    """
+    place = Path(str(path))
+    document = _document(place)
+    tables = document.get(_TABLE)
+    if isinstance(tables, dict) and len(document) == 1:
+        return DatasetsFile(place.name, tables)
+    found = " and ".join(_top_level(key, value) for key, value in document.items()) or "nothing"
+    raise ValueError(f"{place}: {found}, not the table '{_TABLE}' alone")
+
+
+def _top_level(key: str, value: object) -> str:
+    return f"the {'table' if isinstance(value, dict) else 'value'} '{forms.shown(key)}'"
+
+
+def _document(place: Path) -> dict[str, Any]:
+    try:
+        # Some editors of Windows put a byte order mark before the text.
+        text = place.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"{place}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{place}: no UTF-8 text") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        reason = str(error).replace(_END_OF_FILE, f"at {_end_of(text)}")
+        raise ValueError(f"{place}: no valid TOML: {reason}") from error
+
+
+def _end_of(text: str) -> str:
+    """Name the place behind a text, for which Python's own message has no numbers."""
+    *above, last = text.split("\n")
+    return f"the end, line {len(above) + 1}, column {len(last) + 1}"
+
+
+def _key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+
+
+def _name_problems(place: TomlTable) -> tuple[ConfigProblem, ...]:
+    if _NAME.fullmatch(place.name):
+        return ()
+    expected = "a name of 1 to 64 lower-case letters, digits, '_' and '-'"
+    return (table_problem(place, f"the name '{forms.shown(place.name)}'", expected),)
+
+
+def table_problem(place: TomlTable, found: str, expected: str) -> ConfigProblem:
+    """Say what is wrong with a table as a whole."""
+    return ConfigProblem(
+        variable=str(place), found=found, expected=expected, example=f"[{_TABLE}.sales]"
+    )
