@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
-    PrivateAttr,
     SecretStr,
     ValidationError,
 )
@@ -30,16 +30,33 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from app import forms
+from app.datasets import DatasetForm, DatasetsFile, TomlTable, read_datasets, table_problem
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem
-from app.records import DEFAULT_DATASET, DatasetDefinition, Grain, TimeAggregation
+from app.records import DEFAULT_DATASET, DatasetDefinition
 
 SECRET_FILE_VARIABLE: Final = f"{SECRET_VARIABLE}_FILE"
 FIXTURE_PATH: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "sample_series.csv"
+_TENANT_PREFIX: Final = "sac_"
+_NAMES_SHOWN: Final = 20
 
 
-def _secret(value: SecretStr) -> SecretStr:
-    forms.text(value.get_secret_value())
-    return value
+class LoginForm(BaseModel):
+    """What a login needs beside the secret. Attribute names are the variables' without `SAC_`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    tenant_url: Annotated[str, AfterValidator(forms.tenant_url)] = Field(
+        description="the https address of the tenant, without a path",
+        examples=["https://mytenant.eu10.sapanalytics.cloud"],
+    )
+    token_url: Annotated[str, AfterValidator(forms.token_url)] = Field(
+        description="the Token URL of App Integration, ending in /oauth/token",
+        examples=["https://mytenant.authentication.eu10.hana.ondemand.com/oauth/token"],
+    )
+    client_id: Annotated[str, AfterValidator(forms.client_id)] = Field(
+        description="the OAuth client's id",
+        examples=["sb-01234567-89ab-cdef-0123-456789abcdef!b1234|client!b567"],
+    )
 
 
 class _PlainDotEnv(DotEnvSettingsSource):
@@ -66,8 +83,9 @@ class _Environment(EnvSettingsSource):
 class Settings(BaseSettings):
     """All settings, frozen. Attribute names are the variables' names in lower case.
 
-    The variables of the tenant may be missing or malformed: the service then starts all the
-    same and serves its cache. `connection()` and `dataset()` say what is wrong.
+    The variables of the login and of the default dataset are texts as they stand: they may be
+    missing or malformed, and the service starts all the same and serves its cache.
+    `connection()` and `dataset()` put them through their forms and say what is wrong.
     """
 
     model_config = SettingsConfigDict(
@@ -79,22 +97,11 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    sac_tenant_url: Annotated[str, AfterValidator(forms.tenant_url)] | None = Field(
-        None,
-        description="the https address of the tenant, without a path",
-        examples=["https://mytenant.eu10.sapanalytics.cloud"],
-    )
-    sac_token_url: Annotated[str, AfterValidator(forms.token_url)] | None = Field(
-        None,
-        description="the Token URL of App Integration, ending in /oauth/token",
-        examples=["https://mytenant.authentication.eu10.hana.ondemand.com/oauth/token"],
-    )
-    sac_client_id: Annotated[str, AfterValidator(forms.client_id)] | None = Field(
-        None,
-        description="the OAuth client's id",
-        examples=["sb-01234567-89ab-cdef-0123-456789abcdef!b1234|client!b567"],
-    )
-    sac_secret: Annotated[SecretStr, AfterValidator(_secret)] | None = Field(
+    # Unchecked, they may hold credentials, so that `repr()` leaves them out.
+    sac_tenant_url: str | None = Field(None, repr=False)
+    sac_token_url: str | None = Field(None, repr=False)
+    sac_client_id: str | None = None
+    sac_secret: SecretStr | None = Field(
         None,
         validation_alias=SECRET_VARIABLE,
         description="the OAuth client's secret, on one line",
@@ -106,38 +113,27 @@ class Settings(BaseSettings):
         description="the path of a readable file that holds the secret alone",
         examples=["/run/secrets/sac"],
     )
-    sac_model_id: Annotated[str, AfterValidator(forms.model_id)] | None = Field(
-        None,
-        description="the ProviderID of the model: letters and digits",
-        examples=["C1A2B3C4D5E6F7A8B9C0D1E2F3"],
-    )
-    sac_date_column: Annotated[str, AfterValidator(forms.column)] = Field(
-        "Date", description="the technical name of the date dimension", examples=["Date"]
-    )
-    sac_value_column: Annotated[str, AfterValidator(forms.column)] | None = Field(
-        None, description="the technical name of the measure", examples=["Revenue"]
-    )
-    sac_dimensions: Annotated[
-        tuple[str, ...], NoDecode, BeforeValidator(forms.split), AfterValidator(forms.columns)
+    sac_model_id: str | None = None
+    sac_date_column: str | None = None
+    sac_value_column: str | None = None
+    sac_dimensions: str | None = None
+    sac_filter: str | None = None
+    sac_grain: str | None = None
+    sac_time_aggregation: str | None = None
+    sac_sign: str | None = None
+    sac_mode: str | None = None
+    sac_window: str | None = None
+    sac_date_attribute: str | None = None
+    sac_allow_mixed: str | None = None
+    datasets_file: Annotated[
+        Annotated[DatasetsFile, BeforeValidator(read_datasets)] | None, NoDecode
     ] = Field(
-        (),
-        description="technical names of the dimensions to keep, separated by commas",
-        examples=["Region,Product"],
-    )
-    sac_filter: Annotated[str, AfterValidator(forms.row_filter)] | None = Field(
         None,
-        description="an OData filter; texts in single quotes, a quote inside doubled",
-        examples=["Version eq 'public.Actual'"],
+        description="the path of a TOML file with one table [datasets.<name>] for each dataset",
+        examples=["datasets.toml"],
     )
-    sac_grain: Grain = Field(
-        Grain.MONTH,
-        description="one of day, week, month, quarter, year",
-        examples=["month"],
-    )
-    sac_time_aggregation: TimeAggregation = Field(
-        TimeAggregation.SUM,
-        description="one of sum, avg, last, min, max",
-        examples=["last"],
+    sac_max_parallel: int = Field(
+        2, ge=1, le=8, description="requests at once, 1 to 8", examples=["2"]
     )
     sac_page_size: int = Field(
         5000, ge=1, le=100_000, description="rows per page, 1 to 100000", examples=["5000"]
@@ -174,8 +170,6 @@ class Settings(BaseSettings):
         examples=["json"],
     )
 
-    _withheld: tuple[ConfigProblem, ...] = PrivateAttr(())
-
     @override
     @classmethod
     def settings_customise_sources(
@@ -200,74 +194,93 @@ class Settings(BaseSettings):
         Raises:
             ConfigError: Variables of the login are missing or malformed; names all of them.
         """
-        problems = self._problems("sac_tenant_url", "sac_token_url", "sac_client_id")
-        secret, secret_problems = self._read_secret()
-        if (
-            problems
-            or secret_problems
-            or not (self.sac_tenant_url and self.sac_token_url and self.sac_client_id and secret)
-        ):
-            raise ConfigError((*problems, *secret_problems))
-        return Connection(self.sac_tenant_url, self.sac_token_url, self.sac_client_id, secret)
+        wrong: list[ConfigProblem] = []
+        with forms.noted(wrong):
+            login = forms.checked(LoginForm, self._values(LoginForm), _OF_THE_TENANT)
+        with forms.noted(wrong):
+            secret = self._read_secret()
+        if wrong:
+            raise ConfigError(tuple(wrong))
+        return Connection(login.tenant_url, login.token_url, login.client_id, secret)
 
-    def dataset(self) -> DatasetDefinition:
-        """Return the default dataset.
+    @property
+    def dataset_names(self) -> tuple[str, ...]:
+        """Names of all datasets, the default one first, then those of the file."""
+        listed = self.datasets_file.names if self.datasets_file else ()
+        return (DEFAULT_DATASET, *(name for name in listed if name != DEFAULT_DATASET))
+
+    def dataset(self, name: str = DEFAULT_DATASET) -> DatasetDefinition:
+        """Return a dataset: the default one, or one of the file.
+
+        Args:
+            name: One of `dataset_names`.
 
         Raises:
-            ConfigError: Variables of the login or the dataset are missing or malformed; names
+            ConfigError: Settings of the login or the dataset are missing or malformed; names
                 all of them, so that one look suffices.
+            KeyError: There is no dataset of this name.
         """
-        problems: tuple[ConfigProblem, ...] = ()
-        try:
+        if name not in self.dataset_names:
+            raise KeyError(name)
+        wrong: list[ConfigProblem] = []
+        with forms.noted(wrong):
             self.connection()
-        except ConfigError as error:
-            problems = error.problems
-        problems += self._problems("sac_model_id", "sac_value_column")
-        problems += tuple(p for p in self._withheld if p not in problems)
-        if problems or not (self.sac_model_id and self.sac_value_column):
-            raise ConfigError(problems)
-        return DatasetDefinition(
-            name=DEFAULT_DATASET,
-            source="sac",
-            model_id=self.sac_model_id,
-            date_column=self.sac_date_column,
-            value_column=self.sac_value_column,
-            dimensions=self.sac_dimensions,
-            filter=self.sac_filter,
-            grain=self.sac_grain,
-            time_aggregation=self.sac_time_aggregation,
-        )
+        with forms.noted(wrong):
+            definition = self._definition(name)
+        if wrong:
+            raise self._advised(ConfigError(tuple(wrong)), name)
+        return definition
 
-    def _problems(self, *fields: str) -> tuple[ConfigProblem, ...]:
-        malformed = {problem.variable: problem for problem in self._withheld}
-        return tuple(
-            malformed.get(_variable(name)) or _problem(name, "nothing")
-            for name in fields
-            if getattr(self, name) is None
-        )
+    def malformed_datasets(self) -> tuple[ConfigProblem, ...]:
+        """Return what is wrong with the datasets of the file, the login left aside."""
+        wrong: list[ConfigProblem] = []
+        for name in self.datasets_file.names if self.datasets_file else ():
+            with forms.noted(wrong):
+                self._definition(name)
+        return tuple(wrong)
 
-    def _read_secret(self) -> tuple[SecretStr | None, tuple[ConfigProblem, ...]]:
-        """The secret from its variable or its file, or what is wrong with both."""
-        names = {SECRET_VARIABLE, SECRET_FILE_VARIABLE}
-        malformed = tuple(p for p in self._withheld if p.variable in names)
-        if malformed:
-            return None, malformed
+    def _definition(self, name: str) -> DatasetDefinition:
+        file = self.datasets_file
+        if file is None or name not in file.names:
+            form = forms.checked(DatasetForm, self._values(DatasetForm), _OF_THE_TENANT)
+            return form.definition(DEFAULT_DATASET)
+        if name == DEFAULT_DATASET and self.sac_model_id:
+            table = TomlTable(name, file.file)
+            found = "a second default dataset, while SAC_MODEL_ID is set as well"
+            raise ConfigError((table_problem(table, found, "another name"),))
+        return file.definition(name)
+
+    def _advised(self, error: ConfigError, name: str) -> ConfigError:
+        """Lead to the datasets of the file, where the problem or a way around it is."""
+        file = self.datasets_file
+        if file is None:
+            return error
+        if name in file.names:
+            error.next_step = (
+                f"Set the variables in the environment or in .env, and the keys in {file.file}; "
+                "docs/configuration.md explains each."
+            )
+        elif self.sac_model_id is None and file.names:
+            names = ", ".join(file.names[:_NAMES_SHOWN])
+            error.next_step += f" Or ask for a dataset of {file.file}: {names}."
+        return error
+
+    def _values(self, form: type[BaseModel]) -> dict[str, object]:
+        return {key: getattr(self, f"{_TENANT_PREFIX}{key}") for key in form.model_fields}
+
+    def _read_secret(self) -> SecretStr:
+        """Return the secret from its variable or its file, or say what is wrong with both."""
         if self.sac_secret and self.sac_secret_file:
-            both = f"a value, while {SECRET_FILE_VARIABLE} is set as well"
-            return None, (_problem("sac_secret", both),)
-        if self.sac_secret_file is None:
-            missing = () if self.sac_secret else (_problem("sac_secret", "nothing"),)
-            return self.sac_secret, missing
+            raise _wrong("sac_secret", f"a value, while {SECRET_FILE_VARIABLE} is set as well")
+        if self.sac_secret_file:
+            return _secret_in(self.sac_secret_file)
+        if self.sac_secret is None:
+            raise _wrong("sac_secret", "nothing")
         try:
-            text = self.sac_secret_file.read_text(encoding="utf-8").strip()
-            found = "" if text else "an empty file"
-            forms.text(text)
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "a text of several lines"
-            found = f"{self.sac_secret_file}: {reason}"
-        if found:
-            return None, (_problem("sac_secret_file", found),)
-        return SecretStr(text), ()
+            forms.text(self.sac_secret.get_secret_value())
+        except ValueError as error:
+            raise _wrong("sac_secret", str(error)) from None
+        return self.sac_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,46 +303,40 @@ class Connection:
 def load_settings(env_file: Path | str | None = ".env") -> Settings:
     """Read the environment and `.env`.
 
-    Malformed variables of the tenant are held back and reported by `connection()` and
-    `dataset()`: a service with a good cache must start without them.
+    What the tenant and the datasets need is not looked at before `connection()` and `dataset()`:
+    a service with a good cache must start without them.
 
     Args:
         env_file: The file to read beside the environment; None for none.
 
     Raises:
-        ConfigError: A variable of the service itself is malformed, or `.env` has a variable
-            that does not exist; names all that are wrong.
+        ConfigError: A variable of the service itself is malformed, the file of datasets cannot
+            be read, or `.env` has a variable that does not exist; names all that are wrong.
     """
     source: dict[str, Any] = {"_env_file": env_file}
     try:
         return Settings(**source)
     except ValidationError as error:
-        problems = {_field(item["loc"]): _from_pydantic(item) for item in error.errors()}
-    withheld = {name: problem for name, problem in problems.items() if name in _TENANT_FIELDS}
-    if len(withheld) < len(problems):
-        raise ConfigError(tuple(problems.values()))
-    defaults = {name: Settings.model_fields[name].get_default() for name in withheld}
-    settings = Settings(**source, **defaults)
-    settings._withheld = tuple(withheld.values())  # noqa: SLF001 - this module's own class
-    return settings
+        raise ConfigError(forms.problems(Settings, error, _OF_THE_SERVICE)) from None
 
 
-_TENANT_FIELDS: Final = frozenset(
-    {
-        "sac_tenant_url",
-        "sac_token_url",
-        "sac_client_id",
-        "sac_secret",
-        "sac_secret_file",
-        "sac_model_id",
-        "sac_date_column",
-        "sac_value_column",
-        "sac_dimensions",
-        "sac_filter",
-        "sac_grain",
-        "sac_time_aggregation",
-    }
-)
+@dataclass(frozen=True, slots=True)
+class _Variables:
+    """The environment, as errors speak of it."""
+
+    prefix: str = ""
+
+    def spelt(self, key: str) -> str:
+        name = f"{self.prefix}{key}"
+        return next((v for v, field in VARIABLES.items() if field == name), name.upper())
+
+    def called(self, key: str) -> str:
+        return self.spelt(key)
+
+    def written(self, key: str, value: object) -> str:  # noqa: ARG002 - a Place is asked so
+        if isinstance(value, tuple):
+            return ",".join(value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _variable(field: str) -> str:
@@ -338,36 +345,26 @@ def _variable(field: str) -> str:
 
 
 VARIABLES: Final = {_variable(field): field for field in Settings.model_fields}
+_OF_THE_SERVICE: Final = _Variables()
+_OF_THE_TENANT: Final = _Variables(_TENANT_PREFIX)
 
 
-def _field(location: tuple[int | str, ...]) -> str:
-    """The field of an error; pydantic names it by its alias, and an unknown key as it is."""
-    name = str(location[0])
-    return VARIABLES.get(name.upper(), name)
+def _wrong(field: str, found: str) -> ConfigError:
+    return ConfigError((forms.problem(Settings, field, found, _OF_THE_SERVICE),))
 
 
-def _problem(field: str, found: str) -> ConfigProblem:
-    info = Settings.model_fields[field]
-    return ConfigProblem(
-        variable=_variable(field),
-        found=found,
-        expected=info.description or "",
-        example=str((info.examples or [""])[0]),
-    )
-
-
-def _from_pydantic(item: Any) -> ConfigProblem:  # noqa: ANN401 - pydantic's ErrorDetails
-    field = _field(item["loc"])
-    if item["type"] == "extra_forbidden":
-        variable = field.upper()
-        near = get_close_matches(variable, VARIABLES, n=1) or ["SAC_MODEL_ID"]
-        return ConfigProblem(
-            variable=variable,
-            found="a variable that does not exist in .env",
-            expected="one of docs/configuration.md",
-            example=near[0],
-        )
-    if item["type"] == "value_error":
-        return _problem(field, str(item["ctx"]["error"]))
-    secret = field in {"sac_secret", "sac_secret_file"}
-    return _problem(field, "no text" if secret else f"'{forms.shown(item['input'])}'")
+def _secret_in(path: Path) -> SecretStr:
+    try:
+        text = forms.text(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        reason = error.strerror
+    except UnicodeDecodeError:
+        # Its own words quote the bytes, and these may be the secret.
+        reason = "no UTF-8 text"
+    except ValueError as error:
+        reason = str(error)
+    else:
+        if text:
+            return SecretStr(text)
+        reason = "an empty file"
+    raise _wrong("sac_secret_file", f"{path}: {reason}")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
 
 import httpx
+import structlog
 
 from app.api.deps import Services
 from app.config import FIXTURE_PATH, Connection, Settings
+from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
 from app.pipeline.cache import DeltaCache
+from app.pipeline.contract import nearest_first
 from app.pipeline.fixture import CsvSource, fixture_definition
 from app.pipeline.ports import AuthProbe, SeriesSource
 from app.pipeline.refresh import SAMPLE_SOURCE, RefreshService
@@ -24,7 +26,7 @@ from app.sac_connector.export import PullLimits, SacSource
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport
 
-SAC_SOURCE: Final = "sac"
+log = structlog.get_logger(__name__)
 
 
 class SystemClock:
@@ -36,41 +38,51 @@ class SystemClock:
 
 
 class SettingsCatalogue:
-    """The datasets that the settings define: one, from the tenant or from the sample file.
+    """The datasets that the settings define: the default one, and those of the file.
+
+    A malformed dataset of the file is told to the log here, and to whoever asks for it.
 
     Args:
         settings: Where the definitions stand.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._definitions: dict[str, Callable[[], DatasetDefinition]] = {
-            SAC_SOURCE: settings.dataset,
-            SAMPLE_SOURCE: fixture_definition,
-        }
+        self._settings = settings
+        for problem in settings.malformed_datasets():
+            log.warning("dataset_malformed", reason=str(problem))
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all datasets, the default one first."""
-        return (DEFAULT_DATASET,)
+        """Names of all datasets, the default one first, then the file's in its order."""
+        return self._settings.dataset_names
 
     def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
         """Return how a dataset is pulled.
 
         Raises:
-            UnknownDatasetError: No dataset, or no source, has this name.
+            UnknownDatasetError: No dataset, or no source of it, has this name.
             ConfigError: The dataset's settings are missing or malformed.
         """
         if dataset not in self.names:
+            near = ", ".join(nearest_first(dataset, self.names))
             raise UnknownDatasetError(
-                f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {DEFAULT_DATASET}."
+                f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {near}."
             )
-        define = self._definitions.get(source or SAC_SOURCE)
-        if define is None:
-            known = ", ".join(self._definitions)
-            raise UnknownDatasetError(
-                f"There is no source '{source}'.", next_step=f"Ask for one of: {known}."
-            )
-        return define()
+        # The sample stands in for the one dataset that every installation has.
+        known = (SAC_SOURCE, SAMPLE_SOURCE) if dataset == DEFAULT_DATASET else (SAC_SOURCE,)
+        if source is not None and source not in known:
+            raise _no_source(dataset, source, known)
+        if source == SAMPLE_SOURCE:
+            return fixture_definition()
+        return self._settings.dataset(dataset)
+
+
+def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownDatasetError:
+    why = f"; it is for '{DEFAULT_DATASET}' alone" if source == SAMPLE_SOURCE else ""
+    return UnknownDatasetError(
+        f"The dataset '{dataset}' has no source '{source}'{why}.",
+        next_step=f"Ask for one of: {', '.join(known)}.",
+    )
 
 
 class UnconfiguredProbe:

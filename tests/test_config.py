@@ -1,15 +1,19 @@
 """Settings: read as they stand, checked at once, and never shown."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
-from app.config import SECRET_FILE_VARIABLE, VARIABLES, Settings, load_settings
+from app.config import SECRET_FILE_VARIABLE, VARIABLES, LoginForm, Settings, load_settings
+from app.datasets import DatasetForm
 from app.errors import SECRET_VARIABLE, ConfigError
-from app.records import Grain, TimeAggregation
+from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
 
+WithFile = Callable[..., Settings]
 SECRET = "9f8e7d6c-aaaa$fakeFAKE${HOME}=!|+/x="
 COMPLETE = {
     "SAC_TENANT_URL": "https://t.eu10.sapanalytics.cloud",
@@ -47,7 +51,42 @@ def test_complete_settings_define_the_default_dataset(env_file: Path) -> None:
     assert settings.connection().secret.get_secret_value() == SECRET
     assert (dataset.name, dataset.source, dataset.model_id) == ("default", "sac", "C1A2B3")
     assert (dataset.date_column, dataset.dimensions) == ("Date", ("Region", "Product"))
-    assert (dataset.grain, dataset.time_aggregation) == (Grain.MONTH, TimeAggregation.SUM)
+    assert (dataset.grain, dataset.time_aggregation) == (Grain.MONTH, None)
+    assert (dataset.sign, dataset.mode) == (Sign.STORED, PullMode.AUTO)
+    assert (dataset.window, dataset.date_attribute, dataset.allow_mixed) == (None, None, False)
+
+
+def test_every_variable_of_a_dataset_is_read(env_file: Path) -> None:
+    """All variables of the default dataset reach its definition."""
+    path = write(
+        env_file,
+        SAC_DATE_COLUMN="Month",
+        SAC_DIMENSIONS="Region Product",
+        SAC_FILTER="Version eq 'public.Actual'",
+        SAC_GRAIN="week",
+        SAC_TIME_AGGREGATION="last",
+        SAC_SIGN="display",
+        SAC_MODE="facts",
+        SAC_WINDOW="3 months",
+        SAC_DATE_ATTRIBUTE="CalendarDate",
+        SAC_ALLOW_MIXED="true",
+    )
+    assert load_settings(path).dataset() == DatasetDefinition(
+        name="default",
+        source="sac",
+        model_id="C1A2B3",
+        date_column="Month",
+        value_column="Revenue",
+        dimensions=("Region", "Product"),
+        filter="Version eq 'public.Actual'",
+        grain=Grain.WEEK,
+        time_aggregation=TimeAggregation.LAST,
+        sign=Sign.DISPLAY,
+        mode=PullMode.FACTS,
+        window=Window(3, Grain.MONTH),
+        date_attribute="CalendarDate",
+        allow_mixed=True,
+    )
 
 
 def test_the_environment_wins_over_the_file(
@@ -112,6 +151,12 @@ def test_a_blank_variable_counts_as_missing(
         ("SAC_FILTER", "Version eq 'public.Actual", "odd number of quotes"),
         ("SAC_GRAIN", "moon", "'moon'"),
         ("SAC_TIME_AGGREGATION", "median", "'median'"),
+        ("SAC_DIMENSIONS", "Region,Date", "'Date', which is the date_column already"),
+        ("SAC_SIGN", "plus", "'plus'"),
+        ("SAC_MODE", "all", "'all'"),
+        ("SAC_WINDOW", "a while", "'a while'"),
+        ("SAC_DATE_ATTRIBUTE", "1Date", "'1Date'"),
+        ("SAC_ALLOW_MIXED", "maybe", "'maybe'"),
         (SECRET_VARIABLE, "<client-secret>", "placeholder"),
     ],
 )
@@ -141,6 +186,8 @@ def test_all_problems_come_at_once(env_file: Path) -> None:
         ("SAC_PAGE_SIZE", "0"),
         ("SAC_READ_TIMEOUT_S", "soon"),
         ("SAC_RETRY_ATTEMPTS", "100"),
+        ("SAC_MAX_PARALLEL", "9"),
+        ("DATASETS_FILE", "no-such.toml"),
         ("CACHE_URI", "ftp://host/cache"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
@@ -149,9 +196,9 @@ def test_all_problems_come_at_once(env_file: Path) -> None:
 def test_malformed_service_settings_stop_the_start(env_file: Path, name: str, value: str) -> None:
     """A setting that the service itself needs must be right before it starts."""
     with pytest.raises(ConfigError) as error:
-        load_settings(write(env_file, **{name: value}, SAC_GRAIN="moon"))
-    assert name in variables(error)
-    assert "SAC_GRAIN" in variables(error)
+        load_settings(write(env_file, **{name: value}))
+    assert variables(error) == [name]
+    assert "\n" not in str(error.value)
 
 
 def test_an_unknown_variable_in_the_file_suggests_the_nearest(env_file: Path) -> None:
@@ -170,19 +217,29 @@ def test_the_secret_may_be_in_a_mounted_file(env_file: Path, tmp_path: Path) -> 
     assert load_settings(path).connection().secret.get_secret_value() == SECRET
 
 
-@pytest.mark.parametrize("content", [None, "", "two\nlines"])
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (None, "No such file"),
+        (b"", "an empty file"),
+        (b"two\nlines", "a line break"),
+        (b"<client-id>", "the placeholder"),
+        (b"caf\xe9", "no UTF-8 text"),
+    ],
+)
 def test_an_unusable_secret_file_is_told_without_its_text(
-    env_file: Path, tmp_path: Path, content: str | None
+    env_file: Path, tmp_path: Path, content: bytes | None, found: str
 ) -> None:
-    """A secret file that is absent, empty or of several lines is named, not quoted."""
+    """A secret file that is absent, empty or no single line is named, not quoted."""
     secret_file = tmp_path / "secret"
     if content is not None:
-        secret_file.write_text(content, encoding="utf-8")
+        secret_file.write_bytes(content)
     path = write(env_file, **{SECRET_VARIABLE: None, SECRET_FILE_VARIABLE: str(secret_file)})
     with pytest.raises(ConfigError) as error:
         load_settings(path).connection()
     assert variables(error) == [SECRET_FILE_VARIABLE]
-    assert "lines" not in error.value.problems[0].found or "several lines" in str(error.value)
+    assert found in error.value.problems[0].found
+    assert not {"lines", "client-id", "xe9"} & set(error.value.problems[0].found.split())
 
 
 def test_two_secrets_are_one_too_many(env_file: Path) -> None:
@@ -233,9 +290,125 @@ def test_durations_name_their_unit() -> None:
             assert name.endswith("_s")
 
 
-def test_every_field_says_its_form_and_gives_an_example() -> None:
-    """Errors can always tell what is expected."""
-    for field in VARIABLES.values():
-        info = Settings.model_fields[field]
-        assert info.description
-        assert info.examples
+@pytest.mark.parametrize("form", [LoginForm, DatasetForm, Settings])
+def test_every_field_says_its_form_and_gives_an_example(form: type[BaseModel]) -> None:
+    """Errors can always tell what is expected; a text to be checked later leaves it to its form."""
+    later = {f"sac_{key}" for later in (LoginForm, DatasetForm) for key in later.model_fields}
+    for field, info in form.model_fields.items():
+        assert (info.description and info.examples) or (form is Settings and field in later), field
+
+
+def test_credentials_pasted_into_a_url_are_not_shown(env_file: Path) -> None:
+    """The settings keep URLs unchecked, and so do not print them."""
+    settings = load_settings(write(env_file, SAC_TENANT_URL="https://me:pass-word@t.cloud"))
+    with pytest.raises(ConfigError) as error:
+        settings.connection()
+    assert "pass-word" not in repr(settings) + str(error.value)
+
+
+@pytest.fixture
+def with_file(env_file: Path, tmp_path: Path) -> WithFile:
+    """Load complete settings, changed, whose file of datasets has this text."""
+
+    def load(text: str, **changes: str | None) -> Settings:
+        path = tmp_path / "datasets.toml"
+        path.write_text(text, encoding="utf-8")
+        return load_settings(write(env_file, DATASETS_FILE=str(path), **changes))
+
+    return load
+
+
+def table(name: str, more: str = "") -> str:
+    """Return a complete table of the file, and what else it shall hold."""
+    return f'[datasets.{name}]\nmodel_id = "C2"\nvalue_column = "Heads"\n{more}\n'
+
+
+def test_the_default_dataset_comes_first_then_the_file_s(with_file: WithFile) -> None:
+    """Names keep the file's order, and each has a definition of its own."""
+    settings = with_file(table("sales") + table("heads", 'time_aggregation = "last"'))
+    assert settings.dataset_names == ("default", "sales", "heads")
+    assert settings.dataset().model_id == "C1A2B3"
+    heads = settings.dataset("heads")
+    assert (heads.name, heads.source, heads.model_id) == ("heads", "sac", "C2")
+    assert heads.time_aggregation is TimeAggregation.LAST
+    assert settings.malformed_datasets() == ()
+
+
+def test_a_dataset_that_nobody_defined_is_never_another_one(with_file: WithFile) -> None:
+    """An unknown name gives neither the default dataset nor one of the file."""
+    for settings in (with_file(table("sales")), load_settings(None)):
+        with pytest.raises(KeyError):
+            settings.dataset("seals")
+
+
+def test_the_file_is_found_from_the_working_directory(tmp_path: Path, env_file: Path) -> None:
+    """A relative path begins where the service was started."""
+    (tmp_path / "our.toml").write_text(table("sales"), encoding="utf-8")
+    settings = load_settings(write(env_file, DATASETS_FILE="our.toml"))
+    assert settings.dataset_names == ("default", "sales")
+
+
+def test_the_file_may_define_the_default_dataset(with_file: WithFile) -> None:
+    """Without `SAC_MODEL_ID` a table `default` is the default dataset."""
+    settings = with_file(table("sales") + table("default"), SAC_MODEL_ID=None)
+    assert settings.dataset_names == ("default", "sales")
+    assert settings.dataset().model_id == "C2"
+
+
+def test_two_default_datasets_are_one_too_many(with_file: WithFile) -> None:
+    """A table `default` beside `SAC_MODEL_ID` is a problem of that dataset alone."""
+    settings = with_file(table("sales") + table("default"))
+    with pytest.raises(ConfigError, match="while SAC_MODEL_ID is set") as error:
+        settings.dataset()
+    assert variables(error) == ["datasets.default in datasets.toml"]
+    assert settings.malformed_datasets() == error.value.problems
+    assert settings.dataset("sales").model_id == "C2"
+
+
+def test_a_malformed_dataset_harms_no_other(with_file: WithFile) -> None:
+    """A wrong table is told to whoever asks for it, with the login's problems and the file."""
+    settings = with_file(
+        table("sales", 'grain = "moon"') + table("heads"), **{SECRET_VARIABLE: None}
+    )
+    with pytest.raises(ConfigError) as error:
+        settings.dataset("sales")
+    assert variables(error) == [SECRET_VARIABLE, "datasets.sales.grain in datasets.toml"]
+    assert "the keys in datasets.toml" in error.value.next_step
+    with pytest.raises(ConfigError) as error:
+        settings.dataset("heads")
+    assert variables(error) == [SECRET_VARIABLE]
+    assert [problem.found for problem in settings.malformed_datasets()] == ["'moon'"]
+
+
+def test_without_a_default_dataset_the_others_are_named(with_file: WithFile) -> None:
+    """Whoever asks for a default dataset that nobody set up learns which ones there are."""
+    settings = with_file(table("sales") + table("heads"), SAC_MODEL_ID=None, SAC_VALUE_COLUMN=None)
+    with pytest.raises(ConfigError) as error:
+        settings.dataset()
+    assert variables(error) == ["SAC_MODEL_ID", "SAC_VALUE_COLUMN"]
+    assert error.value.next_step.endswith("Or ask for a dataset of datasets.toml: sales, heads.")
+
+
+def test_an_empty_list_of_datasets_changes_nothing(with_file: WithFile) -> None:
+    """A file whose table is empty is as good as none."""
+    settings = with_file("[datasets]", SAC_MODEL_ID=None)
+    assert settings.dataset_names == ("default",)
+    with pytest.raises(ConfigError) as error:
+        settings.dataset()
+    assert "Or ask" not in error.value.next_step
+
+
+def test_the_variables_of_the_default_dataset_are_the_keys_of_the_file() -> None:
+    """Each key has its variable: the same name in capitals behind `SAC_`."""
+    assert {f"SAC_{key.upper()}" for key in DatasetForm.model_fields} <= set(VARIABLES)
+
+
+@pytest.mark.parametrize("key", list(DatasetForm.model_fields))
+def test_an_example_from_an_error_is_valid_in_the_environment(env_file: Path, key: str) -> None:
+    """Whoever copies the example of a problem has repaired it."""
+    name = f"SAC_{key.upper()}"
+    with pytest.raises(ConfigError) as error:
+        load_settings(write(env_file, **{name: "<?>"})).dataset()
+    assert variables(error) == [name]
+    example = error.value.problems[0].example
+    load_settings(write(env_file, **{name: example})).dataset()

@@ -1,15 +1,20 @@
 """The pages and the code say the same."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+from pydantic_core import PydanticUndefined
 
 from app.config import VARIABLES, Settings, load_settings
+from app.datasets import DatasetForm, read_datasets
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.*?) \|", re.MULTILINE)
+KEY_ROW = re.compile(r"^\| `(SAC_[A-Z_]+)` \| [^|]* \| `([a-z_]+)` \|", re.MULTILINE)
+TOML_BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLE_LINE = re.compile(r"^(?:# )?([A-Z_]+)=", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
@@ -26,14 +31,41 @@ def test_every_variable_is_documented_and_in_the_example() -> None:
     assert sorted(EXAMPLE_LINE.findall(read(".env.example"))) == sorted(VARIABLES)
 
 
+def default_of(variable: str) -> object:
+    """Return what a variable is when it is not set; None if it is required."""
+    field = VARIABLES[variable]
+    form = DatasetForm.model_fields.get(field.removeprefix("sac_"), Settings.model_fields[field])
+    return form.get_default()
+
+
 def test_documented_defaults_are_the_code_s() -> None:
     """A default in the page is the default in the code."""
     for name, cell in VARIABLE_ROW.findall(read("docs/configuration.md")):
-        default = Settings.model_fields[VARIABLES[name]].default
+        default = default_of(name)
         if cell.startswith("`"):
-            assert cell.strip("`") == str(getattr(default, "value", default)), name
+            text = str(default).lower() if isinstance(default, bool) else str(default)
+            assert cell.strip("`") == text, name
         else:
-            assert default in {None, ()}, name
+            assert default in {None, (), PydanticUndefined}, name
+
+
+def test_every_key_of_the_file_of_datasets_is_documented_beside_its_variable() -> None:
+    """The page's keys are the form's, each once, in the row of the variable of the same name."""
+    rows = KEY_ROW.findall(read("docs/configuration.md"))
+    assert [key for _, key in rows] == list(DatasetForm.model_fields)
+    assert [name for name, _ in rows] == [f"SAC_{key.upper()}" for _, key in rows]
+
+
+def test_the_page_s_file_of_datasets_is_sound_and_complete(tmp_path: Path) -> None:
+    """The example of the page loads without a problem and shows every key."""
+    (example,) = TOML_BLOCK.findall(read("docs/configuration.md"))
+    path = tmp_path / "datasets.toml"
+    path.write_text(example, encoding="utf-8")
+    file = read_datasets(path)
+    for name in file.names:
+        assert file.definition(name).name == name
+    shown = {key for table in tomllib.loads(example)["datasets"].values() for key in table}
+    assert shown == set(DatasetForm.model_fields)
 
 
 def test_the_example_s_defaults_are_the_code_s(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.config import load_settings
 from app.errors import SECRET_VARIABLE, ConfigError, UnknownDatasetError
@@ -64,6 +65,18 @@ def test_the_retry_policy_is_the_settings(monkeypatch: pytest.MonkeyPatch) -> No
     assert (policy.attempts, policy.base_s, policy.longest_wait_s) == (2, 0.25, 9)
 
 
+@pytest.fixture
+def several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SettingsCatalogue:
+    """Return a catalogue of the default dataset and three more, one of them malformed."""
+    keys = 'model_id = "C2"\nvalue_column = "Heads"\n'
+    (tmp_path / "datasets.toml").write_text(
+        f"[datasets.sales]\n{keys}[datasets.heads]\n{keys}[datasets.broken]\n{keys}sing = 1\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("DATASETS_FILE", "datasets.toml")
+    return SettingsCatalogue(load_settings(None))
+
+
 def test_unknown_datasets_and_sources_are_told_apart() -> None:
     """The catalogue names what exists when it is asked for what does not."""
     catalogue = SettingsCatalogue(load_settings(None))
@@ -73,3 +86,60 @@ def test_unknown_datasets_and_sources_are_told_apart() -> None:
         catalogue.definition("sales")
     with pytest.raises(UnknownDatasetError, match="sac, fixture"):
         catalogue.definition("default", "csv")
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_datasets_of_the_file_follow_the_default_one(several: SettingsCatalogue) -> None:
+    """Each is defined, with or without naming its source."""
+    assert several.names == ("default", "sales", "heads", "broken")
+    assert several.definition("heads") == several.definition("heads", "sac")
+    assert several.definition("heads").value_column == "Heads"
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_malformed_dataset_is_told_when_asked_for(several: SettingsCatalogue) -> None:
+    """Its problem names the key and the nearest one that exists."""
+    with pytest.raises(ConfigError, match=r"datasets\.broken\.sing in datasets\.toml.*sign"):
+        several.definition("broken")
+
+
+def test_a_malformed_dataset_is_told_to_the_log(several: SettingsCatalogue) -> None:
+    """Whoever runs the service learns of it at its start, and nothing of the sound ones."""
+    with capture_logs() as lines:
+        SettingsCatalogue(load_settings(None))
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("dataset_malformed", "warning")
+    assert "datasets.broken.sing" in line["reason"]
+
+
+def test_an_unknown_dataset_is_told_the_nearest_names_first(several: SettingsCatalogue) -> None:
+    """A typing error is answered with the name that was meant."""
+    with pytest.raises(UnknownDatasetError, match="Ask for one of: heads, "):
+        several.definition("haeds")
+
+
+def test_the_sample_is_for_the_default_dataset_alone(several: SettingsCatalogue) -> None:
+    """Another dataset has no source `fixture`, and the error says why."""
+    assert several.definition("default", "fixture").source == "fixture"
+    with pytest.raises(UnknownDatasetError, match=r"for 'default' alone\. Ask for one of: sac\."):
+        several.definition("sales", "fixture")
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_default_dataset_that_is_not_set_up_names_the_others(
+    several: SettingsCatalogue,
+) -> None:
+    """Whoever forgot to name a dataset learns which ones there are."""
+    with pytest.raises(ConfigError, match=r"datasets\.toml: sales, heads, broken"):
+        several.definition("default")
+
+
+async def test_without_a_login_a_dataset_of_the_file_says_so(
+    several: SettingsCatalogue, tmp_path: Path
+) -> None:
+    """A refresh names the missing variables instead of failing for want of a source."""
+    assert "sales" in several.names
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    async with open_services(settings, Masker()) as services:
+        with pytest.raises(ConfigError, match="SAC_TENANT_URL"):
+            await services.refresh.refresh("sales")
