@@ -28,6 +28,7 @@
     │   ├── UnknownColumnError       the definition names a column that the model lacks
     │   ├── MixedDataError           versions or accounts would be added up unasked
     │   └── EmptyPullError           the pull succeeded and holds no usable row
+    ├── UnexpectedError              a fault of this program
     ├── CacheError                   the cache cannot be read or written
     │   ├── CacheMissingError        nothing was ever saved
     │   ├── CacheCorruptError        what is there is not what was saved
@@ -339,6 +340,18 @@ class EmptyPullError(DataError):
     """The pull succeeded and holds no row that a series could show."""
 
     code = "empty_pull"
+
+
+class UnexpectedError(SeriesError):
+    """A fault of this program; what happened is in the log."""
+
+    code = "unexpected"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The refresh failed for a reason that this program does not know.",
+            next_step="Look for refresh_crashed in the log, and report it.",
+        )
 
 
 class CacheError(SeriesError):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import GrainError
-from app.records import Grain
+from app.records import Grain, Window
 
 GRAINS = tuple(Grain)
 ID_FORMS = {
@@ -117,6 +117,22 @@ def next_period(day: date, grain: Grain) -> date:
     """
     longest = {Grain.DAY: 1, Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92, Grain.YEAR: 366}
     return period_start(period_start(day, grain) + timedelta(days=longest[grain]), grain)
+
+
+def window_start(today: date, window: Window, grain: Grain) -> date:
+    """Return the first day of a window that ends with the present period.
+
+    Args:
+        today: The present day.
+        window: How many periods, the present one included.
+        grain: The grain of the series; the window starts with a whole period of it.
+    """
+    day = period_start(today, window.grain)
+    for _ in range(window.count - 1):
+        if day.toordinal() == 1:
+            break
+        day = period_start(day - timedelta(days=1), window.grain)
+    return period_start(day, grain)
 
 
 def _parse_digits(text: str, grain: Grain) -> date | SkipReason:

@@ -51,24 +51,6 @@ class Sign(StrEnum):
     DISPLAY = "display"  # as SAC shows them: income and liabilities turned
 
 
-class Role(StrEnum):
-    """What a column of a model is for."""
-
-    DATE = "date"
-    VERSION = "version"
-    ACCOUNT = "account"
-    DIMENSION = "dimension"
-    MEASURE = "measure"
-
-
-class FoundBy(StrEnum):
-    """How the role of a column was found."""
-
-    KEY = "key"  # it is no key of FactData, so it is a measure
-    MASTER = "master"  # its master has the column that marks the role
-    NAME = "name"  # only its name says so
-
-
 class RefreshStatus(StrEnum):
     """What a refresh did to the cache."""
 
@@ -239,6 +221,10 @@ class SeriesMetadata:
         content_hash: Hash of the rows; equal content has an equal hash.
         contract_version: Version of the series contract.
         mode: The entity set used, or `file`.
+        sign: Whether income and liability accounts are turned.
+        date_form: How the source writes dates: `id`, `iso`, or `mixed`.
+        window_start: First day that the last pull read; None if it read everything. What is
+            before it is as an earlier pull left it.
         rows_read: Raw records that were read.
         skipped: Raw records left out, by reason.
         report: The pull's own report.
@@ -259,6 +245,9 @@ class SeriesMetadata:
     content_hash: str = ""
     contract_version: int = CONTRACT_VERSION
     mode: str = ""
+    sign: Sign = Sign.STORED
+    date_form: str = ""
+    window_start: date | None = None
     rows_read: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     report: PullReport | None = None
@@ -281,6 +270,49 @@ class CachedSeries:
     warning: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RefreshOptions:
+    """How a refresh differs from the usual one.
+
+    Attributes:
+        full: Pull everything, also if the dataset has a window.
+        verify: Pull both ways, added up by the tenant and record by record, and compare.
+    """
+
+    full: bool = False
+    verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A point of a series that two ways of pulling disagree on.
+
+    Attributes:
+        key: Date and dimensions, by contract name.
+        aggregates: The value that the tenant added up; None if it has no such point.
+        facts: The sum of the records; None if there is no such record.
+    """
+
+    key: dict[str, str]
+    aggregates: float | None
+    facts: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What comparing the two ways of pulling found.
+
+    Attributes:
+        points: Points that either way has.
+        differing: Points that they disagree on.
+        differences: The first of these, in the order of the series.
+    """
+
+    points: int
+    differing: int
+    differences: tuple[Difference, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefreshOutcome:
     """What a refresh did, in a form that a UI can show.
@@ -293,6 +325,7 @@ class RefreshOutcome:
         warning: A sentence to show as it stands; None if all is well.
         warning_code: Its code for machines; None if all is well.
         report: The pull's report; None if the pull failed.
+        verification: What comparing both ways found; None if they were not compared.
     """
 
     dataset: str
@@ -302,6 +335,7 @@ class RefreshOutcome:
     warning: str | None = None
     warning_code: str | None = None
     report: PullReport | None = None
+    verification: Verification | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,69 +355,3 @@ class AuthStatus:
     detail: str
     expires_at: datetime | None = None
     code: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSummary:
-    """One model that a tenant offers.
-
-    Attributes:
-        id: The id to bind a dataset to, case-sensitive.
-        name: The name for people.
-        description: What its owner says of it.
-        name_is_unique: Whether no other model has this name.
-    """
-
-    id: str
-    name: str
-    description: str
-    name_is_unique: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One member of a dimension.
-
-    Attributes:
-        id: Its id, as rows and filters write it.
-        description: Its text for people; empty if it has none.
-    """
-
-    id: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ColumnInfo:
-    """One column of a model.
-
-    Attributes:
-        name: Its technical name.
-        role: What it is for.
-        found_by: How that was found.
-        label: Its text for people; empty if it has none.
-        type: Its Edm type.
-        members: Some of its members, for a dimension whose master can be read.
-    """
-
-    name: str
-    role: Role
-    found_by: FoundBy
-    label: str = ""
-    type: str = ""
-    members: tuple[Member, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo:
-    """What a tenant says of one model.
-
-    Attributes:
-        id: Its id.
-        columns: Dimensions first, then measures, in the model's order.
-        entity_sets: The entity sets that can be read, sorted.
-    """
-
-    id: str
-    columns: tuple[ColumnInfo, ...]
-    entity_sets: tuple[str, ...]

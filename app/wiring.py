@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 import httpx
 import structlog
 
 from app.api.deps import Services
+from app.catalogue import ModelInfo, ModelSummary
 from app.config import FIXTURE_PATH, Connection, Settings
 from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
@@ -17,12 +19,13 @@ from app.observability.masking import Masker
 from app.pipeline.cache import DeltaCache
 from app.pipeline.contract import nearest_first
 from app.pipeline.fixture import CsvSource, fixture_definition
-from app.pipeline.ports import AuthProbe, SeriesSource
+from app.pipeline.ports import AuthProbe, ModelCatalogue, Pull, SeriesSource
 from app.pipeline.refresh import SAMPLE_SOURCE, RefreshService
 from app.pipeline.series import SeriesReader
-from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition
+from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
-from app.sac_connector.export import PullLimits, SacSource
+from app.sac_connector.export import SacSource
+from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport
 
@@ -85,8 +88,8 @@ def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownData
     )
 
 
-class UnconfiguredProbe:
-    """Stands in for the login while the settings do not suffice for one.
+class UnconfiguredTenant:
+    """Stands in for the tenant while the settings do not suffice for one; nothing is sent.
 
     Args:
         error: What is missing.
@@ -98,13 +101,33 @@ class UnconfiguredProbe:
         self._clock = clock
 
     async def check(self) -> AuthStatus:
-        """Say what is missing; nothing is sent."""
+        """Say what is missing."""
         return AuthStatus(
             ok=False,
             checked_at=self._clock.now(),
             detail=self._error.sentence,
             code=self._error.code,
         )
+
+    async def models(self) -> tuple[ModelSummary, ...]:
+        """Raise what is missing."""
+        raise self._error
+
+    async def model(self, model_id: str) -> ModelInfo:
+        """Raise what is missing."""
+        del model_id
+        raise self._error
+
+    def pull(
+        self,
+        definition: DatasetDefinition,
+        progress: ProgressCallback | None = None,
+        *,
+        since: date | None = None,
+    ) -> Pull:
+        """Raise what is missing."""
+        del definition, progress, since
+        raise self._error
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -129,27 +152,42 @@ def token_provider(
     secret = connection.secret.get_secret_value()
     masker.add(secret)
     credentials = Credentials(connection.token_url, connection.client_id, secret)
-    return TokenProvider(client, credentials, SystemClock(), on_token=masker.add)
+    return TokenProvider(client, credentials, SystemClock(), on_token=masker.add_token)
 
 
-def _sac(
-    client: httpx.AsyncClient, settings: Settings, masker: Masker
-) -> tuple[Mapping[str, SeriesSource], AuthProbe]:
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The three faces of a tenant that the pipeline and the API see.
+
+    Attributes:
+        source: Where series come from.
+        models: Which models there are.
+        auth: Whether it lets us in.
+    """
+
+    source: SeriesSource
+    models: ModelCatalogue
+    auth: AuthProbe
+
+
+def _tenant(client: httpx.AsyncClient, settings: Settings, masker: Masker) -> Tenant:
     clock = SystemClock()
     try:
         connection = settings.connection()
     except ConfigError as error:
-        return {}, UnconfiguredProbe(error, clock)
+        nobody = UnconfiguredTenant(error, clock)
+        return Tenant(nobody, nobody, nobody)
     tokens = token_provider(client, connection, masker)
+    auth, parallel = BearerAuth(tokens, connection.tenant_url), settings.sac_max_parallel
     source = SacSource(
-        ExportTransport(client, BearerAuth(tokens, connection.tenant_url), clock),
+        ExportTransport(client, auth, clock, parallel=parallel),
         tokens,
         connection.tenant_url,
-        limits=PullLimits(settings.sac_page_size, settings.sac_pull_deadline_s),
+        limits=PullLimits(settings.sac_page_size, settings.sac_pull_deadline_s, parallel),
         retrier=lambda: Retrier(retry_policy(settings)),
         clock=clock,
     )
-    return {SAC_SOURCE: source}, TokenProbe(tokens, clock)
+    return Tenant(source, source.directory, TokenProbe(tokens, clock))
 
 
 @asynccontextmanager
@@ -159,15 +197,16 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
     Missing settings of the tenant do not stop it: the cache is served all the same.
     """
     async with open_client(settings) as client:
-        sac, probe = _sac(client, settings, masker)
+        tenant = _tenant(client, settings, masker)
         catalogue = SettingsCatalogue(settings)
         cache = DeltaCache(settings.cache_uri)
-        sources = {**sac, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
+        sources = {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
         refresh = RefreshService(catalogue, sources, cache, SystemClock())
         yield Services(
             catalogue=catalogue,
             refresh=refresh,
             reader=SeriesReader(catalogue, cache, refresh.notice),
-            auth=probe,
+            models=tenant.models,
+            auth=tenant.auth,
             cache=cache,
         )

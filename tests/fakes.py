@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
@@ -143,14 +143,20 @@ class FakeSource:
         self.error = error
         self.gate = gate
         self.pulls: list[DatasetDefinition] = []
+        self.since: list[date | None] = []
         self.started = asyncio.Event()
         self.closed = 0
 
     def pull(
-        self, definition: DatasetDefinition, progress: ProgressCallback | None = None
+        self,
+        definition: DatasetDefinition,
+        progress: ProgressCallback | None = None,
+        *,
+        since: date | None = None,
     ) -> FakePull:
-        """Remember the definition and prepare a pull."""
+        """Remember what was asked for and prepare a pull."""
         self.pulls.append(definition)
+        self.since.append(since)
         return FakePull(self, progress)
 
 

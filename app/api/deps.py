@@ -9,7 +9,12 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from app.api.params import SeriesRequest, series_request
-from app.pipeline.ports import AuthProbe, CacheRepository, DatasetCatalogue
+from app.pipeline.ports import (
+    AuthProbe,
+    CacheRepository,
+    DatasetCatalogue,
+    ModelCatalogue,
+)
 from app.pipeline.refresh import RefreshService
 from app.pipeline.series import SeriesReader
 
@@ -22,6 +27,7 @@ class Services:
         catalogue: Which datasets exist.
         refresh: Refreshes a dataset.
         reader: Reads a series.
+        models: Tells which models the tenant offers.
         auth: Tells whether the source lets us in.
         cache: Where versions are kept.
     """
@@ -29,6 +35,7 @@ class Services:
     catalogue: DatasetCatalogue
     refresh: RefreshService
     reader: SeriesReader
+    models: ModelCatalogue
     auth: AuthProbe
     cache: CacheRepository
 

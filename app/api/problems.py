@@ -96,6 +96,7 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
         _UPSTREAM, "Data that does not belong together would be added up"
     ),
     errors.EmptyPullError: ProblemKind(_UPSTREAM, "The data holds no value to show"),
+    errors.UnexpectedError: ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "The refresh failed"),
     errors.CacheError: ProblemKind(_UNAVAILABLE, "The cache failed"),
     errors.CacheMissingError: ProblemKind(_UNAVAILABLE, "The cache is empty"),
     errors.CacheCorruptError: ProblemKind(_UNAVAILABLE, "The cache is corrupt"),

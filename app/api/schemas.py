@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.catalogue import FoundBy, ModelInfo, ModelSummary, Role, suggested
 from app.records import (
     AuthStatus,
     Grain,
@@ -14,7 +17,9 @@ from app.records import (
     RefreshOutcome,
     RefreshStatus,
     SeriesMetadata,
+    Sign,
     TimeAggregation,
+    Verification,
 )
 
 _METADATA: dict[str, JsonValue] = {
@@ -28,7 +33,10 @@ _METADATA: dict[str, JsonValue] = {
     "model_id": "C5qd9BA0n1x2",
     "value_column": "SignedData",
     "dimensions": {"dim_region": "Region"},
-    "mode": "FactData",
+    "mode": "FactDataAggregation",
+    "sign": "stored",
+    "date_form": "id",
+    "window_start": None,
     "rows_read": 12480,
     "skipped": {"value_null": 3},
     "definition_hash": "5f0c1d7e9a3b2846",
@@ -67,6 +75,14 @@ class RefreshRequest(BaseModel):
     dataset: str | None = Field(None, description="Name of the dataset; the default one if absent.")
     source: str | None = Field(
         None, description="Pull from this source (`sac`, `fixture`) instead of the dataset's own."
+    )
+    full: bool = Field(
+        default=False,
+        description="Pull everything, also if the dataset has a window of last periods."
+    )
+    verify: bool = Field(
+        default=False,
+        description="Pull both ways, added up by the tenant and record by record, and compare.",
     )
 
 
@@ -112,6 +128,11 @@ class MetadataModel(BaseModel):
     value_column: str = Field(description="The source's name of the measure.")
     dimensions: dict[str, str] = Field(description="`dim_<name>` to the source's name.")
     mode: str = Field(description="The entity set that was read, or `file`.")
+    sign: Sign = Field(description="`display`: income and liability accounts are turned.")
+    date_form: str = Field(description="How the source writes dates: `id`, `iso`, `mixed`.")
+    window_start: date | None = Field(
+        description="First day that the last pull read; null if it read everything."
+    )
     rows_read: int = Field(description="Raw records that were read.")
     skipped: dict[str, int] = Field(description="Raw records left out, by reason.")
     definition_hash: str
@@ -122,6 +143,27 @@ class MetadataModel(BaseModel):
     def of(cls, metadata: SeriesMetadata) -> Self:
         """Translate a record."""
         return cls.model_validate(metadata)
+
+
+class DifferenceModel(BaseModel):
+    """A point that the two ways of pulling disagree on."""
+
+    key: dict[str, str] = Field(description="Date and dimensions of the point.")
+    aggregates: float | None = Field(description="The tenant's own sum; null if it has none.")
+    facts: float | None = Field(description="The sum of the records; null if there is none.")
+
+
+class VerificationModel(BaseModel):
+    """What comparing both ways of pulling found."""
+
+    points: int = Field(description="Points that either way has.")
+    differing: int = Field(description="Points that they disagree on.")
+    differences: list[DifferenceModel] = Field(description="The first of these.")
+
+    @classmethod
+    def of(cls, verification: Verification) -> Self:
+        """Translate a record."""
+        return cls.model_validate(asdict(verification))
 
 
 class RefreshResponse(BaseModel):
@@ -162,6 +204,9 @@ class RefreshResponse(BaseModel):
     version: int = Field(description="The version that is served now.")
     metadata: MetadataModel
     report: PullReportModel | None = Field(description="Null if the pull failed.")
+    verification: VerificationModel | None = Field(
+        None, description="Null unless it was asked for."
+    )
 
     @classmethod
     def of(cls, outcome: RefreshOutcome) -> Self:
@@ -174,6 +219,9 @@ class RefreshResponse(BaseModel):
             version=outcome.version,
             metadata=MetadataModel.of(outcome.metadata),
             report=None if outcome.report is None else PullReportModel.of(outcome.report),
+            verification=None
+            if outcome.verification is None
+            else VerificationModel.of(outcome.verification),
         )
 
 
@@ -304,3 +352,67 @@ class Problem(BaseModel):
     parameter: str | None = Field(None, description="The query parameter that is wrong.")
     problems: list[SettingProblem] | None = Field(None, description="All settings that are wrong.")
     errors: list[InvalidInput] | None = Field(None, description="All inputs that are malformed.")
+
+
+class ModelSummaryModel(BaseModel):
+    """One model that the tenant offers."""
+
+    model_config = _example(
+        id="C1A2B3C4D5E6F7A8B9C0D1E2F3",
+        name="Sales plan",
+        description="Monthly plan",
+        name_is_unique=False,
+    )
+
+    id: str = Field(description="The id to bind a dataset to, case-sensitive.")
+    name: str
+    description: str
+    name_is_unique: bool = Field(description="False if another model has the same name.")
+
+
+class ModelsResponse(BaseModel):
+    """All models that the tenant offers."""
+
+    models: list[ModelSummaryModel]
+
+    @classmethod
+    def of(cls, models: Sequence[ModelSummary]) -> Self:
+        """Translate records."""
+        return cls(models=[ModelSummaryModel.model_validate(model) for model in models])
+
+
+class MemberModel(BaseModel):
+    """One member of a dimension."""
+
+    id: str = Field(description="As rows and filters write it.")
+    description: str
+
+
+class ColumnModel(BaseModel):
+    """One column of a model."""
+
+    name: str
+    role: Role
+    found_by: FoundBy = Field(
+        description="`master`: the master of the dimension says so; `name`: only its name does; "
+        "`key`: it is no key of the facts, so it is a measure."
+    )
+    label: str
+    type: str
+    members: list[MemberModel] = Field(description="Some members, where they can be read.")
+
+
+class ModelResponse(BaseModel):
+    """What one model is made of, and a dataset definition to start from."""
+
+    id: str
+    columns: list[ColumnModel]
+    entity_sets: list[str]
+    definition: dict[str, JsonValue] = Field(
+        description="A definition to paste into the file of DATASETS_FILE, as TOML keys."
+    )
+
+    @classmethod
+    def of(cls, model: ModelInfo) -> Self:
+        """Translate a record."""
+        return cls.model_validate({**asdict(model), "definition": suggested(model)})

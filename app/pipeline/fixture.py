@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -61,9 +62,17 @@ class CsvSource:
         self._block_bytes = block_bytes
 
     def pull(
-        self, definition: DatasetDefinition, progress: ProgressCallback | None = None
+        self,
+        definition: DatasetDefinition,
+        progress: ProgressCallback | None = None,
+        *,
+        since: date | None = None,
     ) -> CsvPull:
-        """Prepare to read the file; it is opened when `pages()` is iterated."""
+        """Prepare to read the file; it is opened when `pages()` is iterated.
+
+        A file is always read whole: it holds ISO dates, which ask for no range.
+        """
+        del since
         return CsvPull(self._path, self._block_bytes, definition, progress)
 
 

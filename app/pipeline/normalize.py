@@ -28,6 +28,9 @@ from app.pipeline.contract import (
 from app.pipeline.exact import EXACT, first_bad_text, from_text, to_floats
 from app.records import DatasetDefinition, Page
 
+IDS = "id"
+ISO = "iso"
+MIXED = "mixed"
 _MERGE_ROWS = 200_000
 _SHOWN_CHARACTERS = 40
 
@@ -42,6 +45,8 @@ class NormalizedSeries:
         skipped: Raw records left out, by `SkipReason`; only reasons that occurred.
         min_date: First date; None if there is no row.
         max_date: Last date; None if there is no row.
+        date_form: How the source wrote the dates that were read: `id`, `iso`, `mixed`, or empty
+            if there was none.
     """
 
     rows: pa.Table
@@ -49,6 +54,7 @@ class NormalizedSeries:
     skipped: dict[str, int]
     min_date: date | None
     max_date: date | None
+    date_form: str = ""
 
     @property
     def rows_used(self) -> int:
@@ -126,7 +132,13 @@ class Normalizer:
             skipped={reason.value: count for reason, count in self._skipped.items() if count},
             min_date=first,
             max_date=last,
+            date_form=self._date_form(),
         )
+
+    def _date_form(self) -> str:
+        dated = [text for text, found in self._dates.items() if text and isinstance(found, date)]
+        forms = {ISO if "-" in text else IDS for text in dated}
+        return MIXED if len(forms) > 1 else "".join(forms)
 
     def _check_columns(self, page: Page) -> None:
         names = page.rows.schema.names

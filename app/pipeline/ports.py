@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 import pyarrow as pa
 
+from app.catalogue import ModelInfo, ModelSummary
 from app.records import (
     AuthStatus,
     CachedSeries,
     DatasetDefinition,
-    ModelInfo,
-    ModelSummary,
     Page,
     ProgressCallback,
     PullReport,
@@ -43,12 +42,19 @@ class Pull(Protocol):
 class SeriesSource(Protocol):
     """Where rows come from: definition in, pages out."""
 
-    def pull(self, definition: DatasetDefinition, progress: ProgressCallback | None = None) -> Pull:
+    def pull(
+        self,
+        definition: DatasetDefinition,
+        progress: ProgressCallback | None = None,
+        *,
+        since: date | None = None,
+    ) -> Pull:
         """Prepare a pull; nothing is sent before `pages()` is iterated.
 
         Args:
             definition: What to pull.
             progress: Called after every page.
+            since: Pull only periods from this day on; None for all.
 
         Raises:
             ConfigError: The source is not configured.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,23 +12,24 @@ import structlog
 
 from app.errors import (
     CacheError,
-    EmptyPullError,
     RequestError,
     SeriesError,
     SourceConflictError,
+    UnexpectedError,
 )
 from app.pipeline.contract import content_hash, dimension_names
-from app.pipeline.normalize import NormalizedSeries, Normalizer
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
+from app.pipeline.pulling import Pulled, Puller
 from app.records import (
     CachedSeries,
     DatasetDefinition,
     ProgressCallback,
-    PullReport,
+    RefreshOptions,
     RefreshOutcome,
     RefreshStatus,
     SeriesMetadata,
     TimeAggregation,
+    Verification,
 )
 
 SAMPLE_SOURCE: Final = "fixture"
@@ -42,6 +42,8 @@ MONTHS: Final = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 )
+
+_USUAL: Final = RefreshOptions()
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,13 @@ class Notice:
 
     text: str | None = None
     code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    dataset: str
+    source: str | None
+    options: RefreshOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +92,19 @@ class RefreshService:
         clock: Clock,
     ) -> None:
         self._catalogue = catalogue
-        self._sources = sources
+        self._puller = Puller(sources, clock)
         self._cache = cache
         self._clock = clock
         self._failures: dict[str, _Failure] = {}
         self._locks: dict[str, asyncio.Lock] = {}
-        self._running: dict[tuple[str, str | None], asyncio.Task[RefreshOutcome]] = {}
+        self._running: dict[_Asked, asyncio.Task[RefreshOutcome]] = {}
 
     async def refresh(
         self,
         dataset: str,
         *,
         source: str | None = None,
+        options: RefreshOptions = _USUAL,
         progress: ProgressCallback | None = None,
     ) -> RefreshOutcome:
         """Pull a dataset and publish it, or fall back to what the cache holds.
@@ -104,6 +114,7 @@ class RefreshService:
         Args:
             dataset: Name of the dataset.
             source: Pull from this source instead of the dataset's own.
+            options: Everything instead of a window, or both ways compared.
             progress: Called after every page; only the first of several callers is told.
 
         Raises:
@@ -111,12 +122,12 @@ class RefreshService:
                 data of a tenant.
             SeriesError: The pull failed and there is no cache to fall back to.
         """
-        key = (dataset, source)
-        task = self._running.get(key)
+        asked = _Asked(dataset, source, options)
+        task = self._running.get(asked)
         if task is None:
-            task = asyncio.create_task(self._refresh(dataset, source, progress))
-            self._running[key] = task
-            task.add_done_callback(lambda _: self._running.pop(key, None))
+            task = asyncio.create_task(self._refresh(asked, progress))
+            self._running[asked] = task
+            task.add_done_callback(lambda _: self._running.pop(asked, None))
         return await asyncio.shield(task)
 
     def notice(self, series: CachedSeries) -> Notice:
@@ -131,16 +142,19 @@ class RefreshService:
             return Notice(SAMPLE_WARNING, SAMPLE_WARNING_CODE)
         return Notice()
 
-    async def _refresh(
-        self, dataset: str, source: str | None, progress: ProgressCallback | None
-    ) -> RefreshOutcome:
+    async def _refresh(self, asked: _Asked, progress: ProgressCallback | None) -> RefreshOutcome:
+        dataset = asked.dataset
         try:
-            outcome = await self._pull_and_publish(dataset, source, progress)
+            outcome = await self._pull_and_publish(asked, progress)
         except RequestError:
             raise
         except SeriesError as error:
             log.warning("refresh_failed", dataset=dataset, code=error.code, reason=str(error))
             return await self._fall_back(dataset, error)
+        except Exception:
+            # A fault of ours must not take the cached series away from its readers.
+            log.exception("refresh_crashed", dataset=dataset)
+            return await self._fall_back(dataset, UnexpectedError())
         log.info(
             "refresh_done",
             dataset=dataset,
@@ -151,34 +165,34 @@ class RefreshService:
         return outcome
 
     async def _pull_and_publish(
-        self, dataset: str, source: str | None, progress: ProgressCallback | None
+        self, asked: _Asked, progress: ProgressCallback | None
     ) -> RefreshOutcome:
-        definition = self._catalogue.definition(dataset, source)
+        definition = self._catalogue.definition(asked.dataset, asked.source)
         # One source at a time: sample data must see what a pull from the tenant publishes.
-        async with self._locks.setdefault(dataset, asyncio.Lock()):
-            return await self._publish(definition, await self._cached(dataset), progress)
+        async with self._locks.setdefault(asked.dataset, asyncio.Lock()):
+            before = await self._cached(asked.dataset)
+            return await self._publish(definition, before, asked.options, progress)
 
     async def _publish(
         self,
         definition: DatasetDefinition,
         before: CachedSeries | None,
+        options: RefreshOptions,
         progress: ProgressCallback | None,
     ) -> RefreshOutcome:
         _refuse_sample_over_tenant(definition, before)
-        series, report = await self._pull(definition, progress)
-        if not series.rows.num_rows:
-            raise _empty(series)
+        pulled = await self._puller.pull(definition, before, options, progress)
         # Hashing a million rows takes long enough to hold up every other request.
-        metadata = await asyncio.to_thread(self._metadata, definition, series, report)
+        metadata = await asyncio.to_thread(self._metadata, definition, pulled)
         unchanged = before is not None and _same(before, metadata)
         publish = (
             asyncio.to_thread(self._cache.touch, metadata)
             if unchanged
-            else asyncio.to_thread(self._cache.save, series.rows, metadata)
+            else asyncio.to_thread(self._cache.save, pulled.series.rows, metadata)
         )
         cached = await publish
         self._failures.pop(definition.name, None)
-        notice = self.notice(cached)
+        notice = _mismatch(pulled.verification) or self.notice(cached)
         return RefreshOutcome(
             dataset=definition.name,
             status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
@@ -186,18 +200,9 @@ class RefreshService:
             version=cached.version,
             warning=notice.text,
             warning_code=notice.code,
-            report=report,
+            report=pulled.report,
+            verification=pulled.verification,
         )
-
-    async def _pull(
-        self, definition: DatasetDefinition, progress: ProgressCallback | None
-    ) -> tuple[NormalizedSeries, PullReport]:
-        pull = self._sources[definition.source].pull(definition, progress)
-        normalizer = Normalizer(definition)
-        async with aclosing(pull.pages()) as pages:
-            async for page in pages:
-                await asyncio.to_thread(normalizer.add, page)
-        return await asyncio.to_thread(normalizer.finish), pull.report
 
     async def _cached(self, dataset: str) -> CachedSeries | None:
         """The version in the cache; None if there is none that can be read.
@@ -225,9 +230,8 @@ class RefreshService:
             warning_code=error.code,
         )
 
-    def _metadata(
-        self, definition: DatasetDefinition, series: NormalizedSeries, report: PullReport
-    ) -> SeriesMetadata:
+    def _metadata(self, definition: DatasetDefinition, pulled: Pulled) -> SeriesMetadata:
+        series, report = pulled.series, pulled.report
         return SeriesMetadata(
             dataset=definition.name,
             source=definition.source,
@@ -245,6 +249,9 @@ class RefreshService:
             definition_hash=definition.fingerprint,
             content_hash=content_hash(series.rows),
             mode=report.mode,
+            sign=definition.sign,
+            date_form=series.date_form,
+            window_start=pulled.window_start,
             rows_read=series.rows_read,
             skipped=series.skipped,
             report=report,
@@ -283,12 +290,17 @@ def _refuse_sample_over_tenant(definition: DatasetDefinition, before: CachedSeri
         )
 
 
-def _empty(series: NormalizedSeries) -> EmptyPullError:
-    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(series.skipped.items()))
-    read = f"{series.rows_read} rows were read" + (f" and skipped ({reasons})" if reasons else "")
-    return EmptyPullError(
-        f"The pull succeeded but holds no value to show: {read}.",
-        next_step="Check the filter, the version and the date column of the dataset.",
+def _mismatch(verification: Verification | None) -> Notice | None:
+    """Say that the two ways of pulling disagree; None if they were not compared or agree."""
+    if verification is None or not verification.differing:
+        return None
+    first = verification.differences[0]
+    where = ", ".join(first.key.values())
+    return Notice(
+        f"The sums of SAP Analytics Cloud differ from the sums of its records in "
+        f"{verification.differing} of {verification.points} points, the first at {where}: "
+        f"{first.aggregates} against {first.facts}. The sums of the records are shown.",
+        "verification_mismatch",
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from app.errors import IncompletePullError, QueryRefusedError, UnsafeLinkError
-from app.sac_connector import wire
+from app.sac_connector import answers, wire
 
 Fetch = Callable[[str], Awaitable[bytes]]
 Decode = Callable[[msgspec.Raw, int], pa.Table]
@@ -69,7 +69,7 @@ class Chain:
         try:
             while url is not None:
                 body = await self._body(fetch)
-                envelope = await asyncio.to_thread(wire.decode_envelope, body)
+                envelope = await asyncio.to_thread(answers.decode_envelope, body)
                 self._note_count(envelope)
                 following = self._linked(url, envelope)
                 if following is not None:
@@ -115,14 +115,14 @@ class Chain:
         self._visited.add(url)
         return asyncio.ensure_future(self.fetch(url))
 
-    def _note_count(self, envelope: wire.Envelope) -> None:
+    def _note_count(self, envelope: answers.Envelope) -> None:
         if self.expected is None and self.query.counted:
             self.expected = envelope.count
 
-    def _linked(self, url: str, envelope: wire.Envelope) -> str | None:
+    def _linked(self, url: str, envelope: answers.Envelope) -> str | None:
         return None if envelope.next_link is None else wire.resolve_link(url, envelope.next_link)
 
-    def _account(self, rows: pa.Table, envelope: wire.Envelope) -> None:
+    def _account(self, rows: pa.Table, envelope: answers.Envelope) -> None:
         self._pages += 1
         if envelope.entities is None:
             self.numbered = False

@@ -10,13 +10,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from app.catalogue import FoundBy, Role
 from app.errors import SourceAnswerError
-from app.records import FoundBy, Role
 
 FACT_DATA: Final = "FactData"
 MASTER_SUFFIX: Final = "Master"
-# The one measure of an account model; what it means depends on the account (observed).
-SIGNED_DATA: Final = "SignedData"
 _LABEL_TERM: Final = "Common.Label"
 
 

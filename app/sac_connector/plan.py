@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final
 
+from app.catalogue import SIGNED_DATA, Role
 from app.errors import MixedDataError, ModelNotFoundError, UnknownColumnError
-from app.records import DatasetDefinition, PullMode, Role, Sign
-from app.sac_connector.edmx import FACT_DATA, MASTER_SUFFIX, SIGNED_DATA, EntitySchema
+from app.records import DatasetDefinition, PullMode, Sign
+from app.sac_connector.edmx import FACT_DATA, MASTER_SUFFIX, EntitySchema
 from app.sac_connector.filters import joined, pinned
 
 AGGREGATES: Final = "FactDataAggregation"

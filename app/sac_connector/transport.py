@@ -67,12 +67,16 @@ class ExportTransport:
         client: Sends requests. Redirects are never followed, whatever it is set to.
         auth: Attaches the bearer, anew at every attempt.
         clock: Turns a `Retry-After` date into seconds.
+        parallel: Requests at once, over all pulls of this tenant.
     """
 
-    def __init__(self, client: httpx.AsyncClient, auth: httpx.Auth, clock: Clock) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, auth: httpx.Auth, clock: Clock, parallel: int = 1
+    ) -> None:
         self._client = client
         self._auth = auth
         self._clock = clock
+        self._places = asyncio.Semaphore(parallel)
 
     async def get(self, url: str, budget: Budget, kind: str = JSON) -> bytes:
         """Return the body of a good answer.
@@ -90,9 +94,10 @@ class ExportTransport:
     async def _get_once(self, url: str, kind: str) -> bytes:
         headers = {"Accept": f"application/{kind}", **CUSTOM_AUTH_HEADERS}
         try:
-            response = await self._client.get(
-                url, auth=self._auth, headers=headers, follow_redirects=False
-            )
+            async with self._places:
+                response = await self._client.get(
+                    url, auth=self._auth, headers=headers, follow_redirects=False
+                )
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
         answer = Answer(response.status_code, response.headers, response.content)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import SourceAnswerError
-from app.records import FoundBy, Role
+from app.catalogue import FoundBy, Role
 from app.sac_connector.edmx import EntitySchema, parse_metadata
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,12}", fullmatch=True)

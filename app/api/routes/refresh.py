@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body
 from app.api.deps import ServicesDep
 from app.api.openapi import problems
 from app.api.schemas import RefreshRequest, RefreshResponse
+from app.records import RefreshOptions
 
 router = APIRouter(tags=["series"])
 
@@ -38,4 +39,6 @@ async def refresh(
     """
     asked = asked or RefreshRequest()
     dataset = services.dataset(asked.dataset)
-    return RefreshResponse.of(await services.refresh.refresh(dataset, source=asked.source))
+    options = RefreshOptions(full=asked.full, verify=asked.verify)
+    outcome = await services.refresh.refresh(dataset, source=asked.source, options=options)
+    return RefreshResponse.of(outcome)

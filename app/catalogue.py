@@ -1,0 +1,139 @@
+"""What a source offers: models, their columns, and what each column is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+# The one measure of an account model; what it means depends on the account (observed).
+SIGNED_DATA: Final = "SignedData"
+USUAL_VERSION: Final = "public.Actual"
+# Weeks have six digits as well; months are the usual grain of planning.
+GRAIN_OF_LENGTH: Final = {4: "year", 5: "quarter", 6: "month", 8: "day"}
+
+JsonValue = str | list["JsonValue"]
+
+
+class Role(StrEnum):
+    """What a column of a model is for."""
+
+    DATE = "date"
+    VERSION = "version"
+    ACCOUNT = "account"
+    DIMENSION = "dimension"
+    MEASURE = "measure"
+
+
+class FoundBy(StrEnum):
+    """How the role of a column was found."""
+
+    KEY = "key"  # it is no key of FactData, so it is a measure
+    MASTER = "master"  # its master has the column that marks the role
+    NAME = "name"  # only its name says so
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One model that a tenant offers.
+
+    Attributes:
+        id: The id to bind a dataset to, case-sensitive.
+        name: The name for people.
+        description: What its owner says of it.
+        name_is_unique: Whether no other model has this name.
+    """
+
+    id: str
+    name: str
+    description: str
+    name_is_unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a dimension.
+
+    Attributes:
+        id: Its id, as rows and filters write it.
+        description: Its text for people; empty if it has none.
+    """
+
+    id: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnInfo:
+    """One column of a model.
+
+    Attributes:
+        name: Its technical name.
+        role: What it is for.
+        found_by: How that was found.
+        label: Its text for people; empty if it has none.
+        type: Its Edm type.
+        members: Some of its members, for a dimension whose master can be read.
+    """
+
+    name: str
+    role: Role
+    found_by: FoundBy
+    label: str = ""
+    type: str = ""
+    members: tuple[Member, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a tenant says of one model.
+
+    Attributes:
+        id: Its id.
+        columns: Dimensions first, then measures, in the model's order.
+        entity_sets: The entity sets that can be read, sorted.
+    """
+
+    id: str
+    columns: tuple[ColumnInfo, ...]
+    entity_sets: tuple[str, ...]
+
+
+def suggested(model: ModelInfo) -> dict[str, JsonValue]:
+    """Return a dataset definition to start from, as the keys of a TOML file.
+
+    The first date column and the first measure; no dimension is kept; every version and account
+    dimension is pinned to a member, `public.Actual` if there is one.
+    """
+    columns = {role: [c for c in model.columns if c.role is role] for role in Role}
+    dates = columns[Role.DATE] or columns[Role.DIMENSION]
+    risky = columns[Role.VERSION]
+    if [measure.name for measure in columns[Role.MEASURE]] == [SIGNED_DATA]:
+        risky = risky + columns[Role.ACCOUNT]
+    definition: dict[str, JsonValue] = {"model_id": model.id}
+    if dates:
+        definition["date_column"] = dates[0].name
+    if columns[Role.MEASURE]:
+        definition["value_column"] = columns[Role.MEASURE][0].name
+    definition["dimensions"] = []
+    if risky:
+        definition["filter"] = " and ".join(f"{c.name} eq {_literal(_member(c))}" for c in risky)
+    if dates and (grain := _grain(dates[0])):
+        definition["grain"] = grain
+    return definition
+
+
+def _member(column: ColumnInfo) -> str:
+    ids = [member.id for member in column.members]
+    return USUAL_VERSION if USUAL_VERSION in ids or not ids else ids[0]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _grain(column: ColumnInfo) -> str | None:
+    """Return the grain that the sample members of a date column have; None if they tell none."""
+    lengths = {len(member.id) for member in column.members if member.id.isdigit()}
+    grains = {GRAIN_OF_LENGTH.get(length) for length in lengths}
+    return grains.pop() if len(grains) == 1 else None

@@ -1,0 +1,168 @@
+"""Pulls a dataset as a series: anew if the data moved, the last periods alone, or both ways."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+
+from app.errors import DataChangedError, EmptyPullError, SourceAnswerError
+from app.periods import window_start
+from app.pipeline.contract import DATE, date_bounds, sort_series
+from app.pipeline.normalize import IDS, NormalizedSeries, Normalizer
+from app.pipeline.ports import Clock, SeriesSource
+from app.pipeline.verify import compare
+from app.records import (
+    CachedSeries,
+    DatasetDefinition,
+    ProgressCallback,
+    PullMode,
+    PullReport,
+    RefreshOptions,
+    Verification,
+)
+
+# Data that keeps changing is being written to; a few tries tell that from bad luck.
+RESTARTS: Final = 2
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """A series as it is to be published.
+
+    Attributes:
+        series: The rows, older history included; counts are those of this pull.
+        report: What the pull cost and how it was proved.
+        window_start: First day that was pulled; None if everything was.
+        verification: What comparing both ways found; None if they were not compared.
+    """
+
+    series: NormalizedSeries
+    report: PullReport
+    window_start: date | None = None
+    verification: Verification | None = None
+
+
+class Puller:
+    """Pulls datasets from their sources.
+
+    Args:
+        sources: The sources by name.
+        clock: Tells which periods are the last ones.
+    """
+
+    def __init__(self, sources: Mapping[str, SeriesSource], clock: Clock) -> None:
+        self._sources = sources
+        self._clock = clock
+
+    async def pull(
+        self,
+        definition: DatasetDefinition,
+        before: CachedSeries | None,
+        options: RefreshOptions,
+        progress: ProgressCallback | None,
+    ) -> Pulled:
+        """Pull a dataset.
+
+        Args:
+            definition: What to pull.
+            before: The version in the cache; None if there is none that can be read.
+            options: Everything, or compared.
+            progress: Called after every page.
+
+        Raises:
+            SourceError: The pull failed or could not be proved complete.
+            DataError: The data break the contract, or there are none.
+        """
+        since = None if options.full else self._since(definition, before)
+        verification = None
+        if options.verify:
+            definition = replace(definition, mode=PullMode.FACTS)
+            added_up = replace(definition, mode=PullMode.AGGREGATES)
+            other, _ = await self._steady(added_up, since, progress)
+        series, report = await self._steady(definition, since, progress)
+        if options.verify:
+            verification = await asyncio.to_thread(compare, other.rows, series.rows)
+        if before is not None and since is not None:
+            series = await asyncio.to_thread(_with_history, series, before, since)
+        if not series.rows.num_rows:
+            raise _empty(series)
+        return Pulled(series=series, report=report, window_start=since, verification=verification)
+
+    def _since(self, definition: DatasetDefinition, before: CachedSeries | None) -> date | None:
+        """Return the first day to pull; None if everything must be pulled.
+
+        History is kept only if the same definition made it, and only if the source's dates are
+        ids that sort as time does.
+        """
+        if definition.window is None or definition.date_attribute or before is None:
+            return None
+        meta = before.metadata
+        known = meta.date_form == IDS and meta.definition_hash == definition.fingerprint
+        if not known or before.warning is not None:
+            return None
+        return window_start(self._clock.now().date(), definition.window, definition.grain)
+
+    async def _steady(
+        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
+    ) -> tuple[NormalizedSeries, PullReport]:
+        """Pull until the data hold still for the length of a pull."""
+        for restarts in range(RESTARTS + 1):
+            try:
+                series, report = await self._once(definition, since, progress)
+            except DataChangedError:
+                if restarts == RESTARTS:
+                    raise
+                log.info("pull_restarted", dataset=definition.name, restarts=restarts + 1)
+            else:
+                break
+        return series, replace(report, restarts=restarts)
+
+    async def _once(
+        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
+    ) -> tuple[NormalizedSeries, PullReport]:
+        pull = self._sources[definition.source].pull(definition, progress, since=since)
+        normalizer = Normalizer(definition)
+        async with aclosing(pull.pages()) as pages:
+            async for page in pages:
+                await asyncio.to_thread(normalizer.add, page)
+        return await asyncio.to_thread(normalizer.finish), pull.report
+
+
+def _with_history(series: NormalizedSeries, before: CachedSeries, since: date) -> NormalizedSeries:
+    """Replace the cached rows from a day on by those that were pulled."""
+    if series.min_date is not None and series.min_date < since:
+        raise SourceAnswerError(
+            f"The source was asked for periods from {since} on and sent {series.min_date}; "
+            "nothing was published.",
+            next_step="Refresh with full = true, or leave the window out of the dataset.",
+        )
+    limit = pa.scalar(since, pa.date32())
+    older = before.rows.filter(pc.less(before.rows[DATE], limit))
+    if not series.rows.num_rows and older.num_rows < before.rows.num_rows:
+        raise EmptyPullError(
+            f"The pull succeeded but holds no value from {since} on, where the cache has "
+            f"{before.rows.num_rows - older.num_rows}.",
+            next_step="If the periods are empty on purpose, refresh with full = true.",
+        )
+    rows = sort_series(pa.concat_tables([older, series.rows]))
+    first, last = date_bounds(rows)
+    return replace(series, rows=rows, min_date=first, max_date=last)
+
+
+def _empty(series: NormalizedSeries) -> EmptyPullError:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(series.skipped.items()))
+    read = f"{series.rows_read} rows were read" + (f" and skipped ({reasons})" if reasons else "")
+    return EmptyPullError(
+        f"The pull succeeded but holds no value to show: {read}.",
+        next_step="Check the filter, the version and the date column of the dataset.",
+    )

@@ -1,0 +1,210 @@
+"""Reads the answers of the export service: lists, envelopes and rows, as pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import SourceAnswerError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One answer of an entity set, its rows not yet decoded.
+
+    Attributes:
+        value: The raw JSON of the rows.
+        next_link: Where the next page is; None on the last.
+        count: Rows in all, if the answer says so.
+        entities: Rows in this answer, if the answer says so.
+    """
+
+    value: msgspec.Raw
+    next_link: str | None
+    count: int | None
+    entities: int | None
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """One model in the list of a tenant.
+
+    Attributes:
+        id: Its id.
+        name: Its name, not unique.
+        description: What its owner says of it.
+    """
+
+    id: str = msgspec.field(name="ProviderID")
+    name: str = msgspec.field(name="ProviderName", default="")
+    description: str | None = msgspec.field(name="Description", default=None)
+
+
+class _EntitySet(msgspec.Struct):
+    name: str
+
+
+def parse_providers(body: bytes) -> list[Provider]:
+    """Read the list of models.
+
+    Raises:
+        SourceAnswerError: The body is no such list.
+    """
+    return _decoded(body, list[Provider])
+
+
+def parse_service_document(body: bytes) -> frozenset[str]:
+    """Return the names of the entity sets that a model offers.
+
+    Raises:
+        SourceAnswerError: The body is no service document.
+    """
+    return frozenset(entity_set.name for entity_set in _decoded(body, list[_EntitySet]))
+
+
+def _decoded(body: bytes, form: type[T]) -> T:
+    try:
+        return msgspec.json.decode(decode_envelope(body).value, type=form)
+    except _UNREADABLE as error:
+        raise _malformed(f"a list that cannot be read ({error})") from error
+
+
+_ROW_PATH: Final = re.compile(
+    r"^(?P<what>.*?)(?: - at `\$\[(?P<row>\d+)\](?:\.(?P<column>.*))?`)?$"
+)
+_ENVELOPE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+# RecursionError: brackets nested so deep that no answer of a service means them.
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode_envelope(body: bytes) -> Envelope:
+    """Read everything of an answer but its rows.
+
+    Annotation names are matched without regard to letter case, and counts may be numbers or
+    strings: SAP's own samples differ in both.
+
+    Raises:
+        SourceAnswerError: The body is no JSON object with a `value`.
+    """
+    try:
+        parts = {name.lower(): raw for name, raw in _ENVELOPE.decode(body).items()}
+    except _UNREADABLE as error:
+        raise _malformed(f"malformed JSON ({error})") from error
+    if "value" not in parts:
+        raise _malformed("JSON without a 'value'")
+    link = _scalar(parts, "@odata.nextlink")
+    return Envelope(
+        value=parts["value"],
+        next_link=str(link) if link else None,
+        count=_integer(parts, "@odata.count"),
+        entities=_integer(parts, "@des.entitiesinpage"),
+    )
+
+
+def _scalar(parts: Mapping[str, msgspec.Raw], name: str) -> str | int | float | None:
+    raw = parts.get(name)
+    if raw is None:
+        return None
+    try:
+        return msgspec.json.decode(raw, type=str | int | float | None)
+    except msgspec.DecodeError as error:
+        raise _malformed(f"an {name} that is no text or number") from error
+
+
+def _integer(parts: Mapping[str, msgspec.Raw], name: str) -> int | None:
+    found = _scalar(parts, name)
+    if found is None:
+        return None
+    if re.fullmatch(r"\d{1,18}", str(found), re.ASCII) is None:
+        raise _malformed(f"an {name} that is no whole number")
+    return int(found)
+
+
+def _malformed(what: str) -> SourceAnswerError:
+    return SourceAnswerError(
+        f"SAP Analytics Cloud answered with {what}.",
+        next_step="Try again; if it stays, compare with the curl calls of docs/access.md.",
+    )
+
+
+class RowDecoder:
+    """Decodes the rows of a page straight into Arrow columns; other columns are skipped unread.
+
+    Rows never become dicts: msgspec fills one slotted object per row with the wanted columns
+    alone, and measures stay the literal text of their numbers, so that no digit is lost.
+
+    Args:
+        texts: Names of the text columns (date and dimensions).
+        measure: Name of the measure column; None if there is none.
+    """
+
+    def __init__(self, texts: Iterable[str], measure: str | None) -> None:
+        # The date column may be kept as a dimension too; it is read once.
+        self._texts = tuple(dict.fromkeys(texts))
+        self._measure = measure
+        # Positional names: a column may be called like a Python keyword.
+        fields: list[Any] = [(f"c{i}", str | None) for i in range(len(self._texts))]
+        names = {f"c{i}": name for i, name in enumerate(self._texts)}
+        if measure is not None:
+            fields.append(("measure", msgspec.Raw))
+            names["measure"] = measure
+        row: Any = msgspec.defstruct("Row", fields, rename=names, gc=False)
+        self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[row])
+
+    def decode(self, value: msgspec.Raw, page: int) -> pa.Table:
+        """Decode the `value` of an envelope.
+
+        Args:
+            value: The raw JSON array of rows.
+            page: 1-based number of the page, for errors.
+
+        Returns:
+            A string column for each text column and the measure, in that order.
+
+        Raises:
+            SourceAnswerError: A row lacks a column or has one of the wrong type.
+        """
+        try:
+            rows = self._decoder.decode(value)
+        except _UNREADABLE as error:
+            raise _bad_row(error, page) from error
+        columns = {
+            name: pa.array([getattr(row, f"c{i}") for row in rows], pa.string())
+            for i, name in enumerate(self._texts)
+        }
+        if self._measure is not None:
+            columns[self._measure] = _number_texts([bytes(row.measure) for row in rows])
+        return pa.table(columns)
+
+
+def _bad_row(error: Exception, page: int) -> SourceAnswerError:
+    """Say where a row is wrong; msgspec gives a path such as `$[3].Region`."""
+    found = _ROW_PATH.search(str(error))
+    place = f"page {page}"
+    if found and found["row"]:
+        place += f", row {int(found['row']) + 1}"
+        place += f", column {found['column']}" if found["column"] else ""
+    what = found["what"] if found else str(error)
+    return SourceAnswerError(
+        f"SAP Analytics Cloud sent a row that cannot be read ({place}): {what}.",
+        next_step="Look at the row in SAC; if it is as it should be, report it with this message.",
+    )
+
+
+def _number_texts(raw: list[bytes]) -> pa.Array:
+    """Turn raw JSON values into the texts of numbers: null is null, quotes are cut.
+
+    What is no number stays as it is: the pipeline names it with page, row and column.
+    """
+    # Not a cast of the bytes: Raw is not checked for UTF-8, and what is no text is no number.
+    texts = pa.array([text.decode("utf-8", "replace") for text in raw], pa.string())
+    quoted = pc.starts_with(texts, '"')
+    bare = pc.if_else(quoted, pc.utf8_slice_codeunits(texts, 1, -1), texts)
+    return pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), bare)

@@ -1,0 +1,110 @@
+"""What a tenant offers: its models, their columns, and what each column is for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+import pyarrow as pa
+
+from app.catalogue import ColumnInfo, Member, ModelInfo, ModelSummary, Role
+from app.errors import SourceError
+from app.sac_connector import answers, wire
+from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
+from app.sac_connector.masters import ID
+from app.sac_connector.models import Model, ModelReader, Session
+
+_SAMPLE_MEMBERS: Final = 5
+_DESCRIPTION: Final = "Description"
+
+
+class ModelDirectory:
+    """The models of one tenant.
+
+    Args:
+        models: Reads and keeps what the tenant says of a model.
+        session: Starts the requests for a model; for the tenant as a whole without an id.
+        tenant_url: Scheme, host and port of the tenant.
+    """
+
+    def __init__(
+        self, models: ModelReader, session: Callable[[str | None], Session], tenant_url: str
+    ) -> None:
+        self._models = models
+        self._session = session
+        self._tenant_url = tenant_url
+
+    async def models(self) -> tuple[ModelSummary, ...]:
+        """Return all models, sorted by name, then id.
+
+        Raises:
+            SourceError: The tenant refuses or fails.
+        """
+        body = await self._session(None).get(wire.providers_url(self._tenant_url))
+        providers = answers.parse_providers(body)
+        names = Counter(provider.name for provider in providers)
+        summaries = [
+            ModelSummary(item.id, item.name, item.description or "", names[item.name] == 1)
+            for item in providers
+        ]
+        return tuple(sorted(summaries, key=lambda model: (model.name, model.id)))
+
+    async def model(self, model_id: str) -> ModelInfo:
+        """Return the columns of one model, with a few members of each dimension.
+
+        Raises:
+            SourceError: The tenant refuses or fails, or has no such model.
+        """
+        session = self._session(model_id)
+        model = await self._models.read(model_id, session)
+        schema = model.schema
+        members = await asyncio.gather(
+            *(self._members(session, model, column) for column in schema.dimensions)
+        )
+        dimensions = [
+            _column(schema, column, found)
+            for column, found in zip(schema.dimensions, members, strict=True)
+        ]
+        measures = [_column(schema, column, ()) for column in schema.measures]
+        return ModelInfo(
+            id=model_id,
+            columns=(*dimensions, *measures),
+            entity_sets=tuple(sorted(model.entity_sets)),
+        )
+
+    async def _members(self, session: Session, model: Model, column: str) -> tuple[Member, ...]:
+        """Return a few members of a dimension; none if its master cannot be read."""
+        entity_set = column + MASTER_SUFFIX
+        if entity_set not in model.entity_sets:
+            return ()
+        key = {Role.DATE: "DATE", Role.VERSION: "VERSION"}.get(model.schema.role(column)[0], ID)
+        listed = model.schema.masters.get(entity_set, (key, _DESCRIPTION))
+        texts = tuple(text for text in (key, _DESCRIPTION) if text in listed)
+        try:
+            body = await session.get(wire.top_url(session.root, entity_set, _SAMPLE_MEMBERS))
+            envelope = answers.decode_envelope(body)
+            rows = answers.RowDecoder(texts, None).decode(envelope.value, 1)
+        except SourceError:
+            # A sample is a courtesy; a master that fails must not hide the columns.
+            return ()
+        return _sample(rows)
+
+
+def _sample(rows: pa.Table) -> tuple[Member, ...]:
+    ids = rows.column(0).to_pylist()
+    texts = rows.column(1).to_pylist() if rows.num_columns > 1 else [""] * len(ids)
+    return tuple(Member(i or "", text or "") for i, text in zip(ids, texts, strict=True))
+
+
+def _column(schema: EntitySchema, name: str, members: tuple[Member, ...]) -> ColumnInfo:
+    role, found_by = schema.role(name)
+    return ColumnInfo(
+        name=name,
+        role=role,
+        found_by=found_by,
+        label=schema.labels.get(name, ""),
+        type=schema.types.get(name, ""),
+        members=members,
+    )

@@ -1,0 +1,311 @@
+"""One pull of a model: every page, proved complete and of one moment, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import date
+from time import monotonic
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from app.errors import (
+    DataChangedError,
+    IncompletePullError,
+    ModelNotFoundError,
+    QueryRefusedError,
+    SourceAnswerError,
+    UnknownColumnError,
+)
+from app.periods import id_of
+from app.records import (
+    DatasetDefinition,
+    Page,
+    Progress,
+    ProgressCallback,
+    PullReport,
+    TimeAggregation,
+)
+from app.sac_connector import slices, wire
+from app.sac_connector.chain import Chain, Fetched, merged
+from app.sac_connector.filters import joined, literal
+from app.sac_connector.models import Model, ModelReader, Session
+from app.sac_connector.plan import AGGREGATES, PullPlan, plan_pull
+from app.sac_connector.readings import Reading, prepare, rule_over_time
+
+# More ranges than run at once, so that a range with many rows does not leave the others idle.
+_RANGES_EACH: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class PullLimits:
+    """What one pull may cost.
+
+    Attributes:
+        page_rows: Rows per page to ask for; the tenant may send fewer.
+        deadline_s: Seconds for the pull as a whole, retries and waits included.
+        parallel: Date ranges to pull side by side.
+    """
+
+    page_rows: int = 5000
+    deadline_s: float = 1800.0
+    parallel: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What tells two states of the data apart.
+
+    Attributes:
+        count: Rows; None if the tenant does not say.
+        totals: Sum by date id, as the tenant adds it up; None if that was not asked.
+    """
+
+    count: int | None = None
+    totals: Mapping[str | None, str | None] | None = None
+
+
+class SacPull:
+    """One pull of a model; nothing is sent before its pages are iterated.
+
+    Args:
+        models: Knows what the tenant says of its models.
+        session: Sends the requests.
+        definition: What to pull.
+        limits: What it may cost.
+        issued: Tells how many tokens were issued so far.
+        progress: Called after every page.
+        since: Pull only periods from this day on; None for all.
+    """
+
+    def __init__(
+        self,
+        models: ModelReader,
+        session: Callable[[], Session],
+        definition: DatasetDefinition,
+        *,
+        limits: PullLimits,
+        issued: Callable[[], int],
+        progress: ProgressCallback,
+        since: date | None,
+    ) -> None:
+        self._models = models
+        self._open = session
+        self._definition = definition
+        self._limits = limits
+        self._issued = issued
+        self._progress = progress
+        self._since = since
+        self._expected: int | None = None
+        self._rows = self._pages = self._bytes = 0
+        self._chains: list[Chain] = []
+        self._keys: list[pa.Table] = []
+        self._accounts: set[str] = set()
+        self._rule: TimeAggregation | None = None
+        self._report: PullReport | None = None
+
+    @property
+    def report(self) -> PullReport:
+        """What was read and how it was proved complete; valid after the last page."""
+        if self._report is None:
+            raise RuntimeError("The report of a pull exists only after its last page.")
+        return self._report
+
+    async def pages(self) -> AsyncGenerator[Page]:
+        """Yield the pages; end normally only when the pull is proved complete.
+
+        Raises:
+            SourceError: The pull failed, or cannot be proved complete and of one moment.
+            DataError: The model does not have what the definition asks for.
+        """
+        started, session = monotonic(), self._open()
+        first = await self._first_token(session)
+        try:
+            async with aclosing(self._proved(session)) as pages:
+                async for page in pages:
+                    yield page
+        except (QueryRefusedError, ModelNotFoundError, UnknownColumnError):
+            self._models.forget(self._definition.model_id)
+            raise
+        self._report = PullReport(
+            expected=self._expected,
+            received=self._rows,
+            pages=self._pages,
+            proof=self._proof(),
+            mode=self._chains[0].query.entity_set,
+            bytes=self._bytes,
+            seconds=round(monotonic() - started, 3),
+            retries=session.budget.retrier.retries,
+            token_renewals=self._issued() - first,
+            slices=len(self._chains),
+            time_aggregation=self._rule,
+        )
+
+    async def _first_token(self, session: Session) -> int:
+        """Log in before anything else, and return how many tokens had been issued by then."""
+        await session.login()
+        return self._issued()
+
+    async def _proved(self, session: Session) -> AsyncGenerator[Page]:
+        definition, size = self._definition, self._limits.page_rows
+        model = await self._models.read(definition.model_id, session)
+        plan = plan_pull(definition, model.schema, model.entity_sets, self._condition())
+        reading = await prepare(session, definition, plan, model.schema, size)
+        before = await self._snapshot(session, plan, model)
+        self._expected = before.count
+        self._chains = self._cut(session, plan, reading, before)
+        try:
+            async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
+                async for page in fetched:
+                    yield self._accounted(page, plan)
+            self._check_ranges()
+        except IncompletePullError as error:
+            if await self._changed(session, plan, model, before):
+                raise self._data_changed() from error
+            raise
+        if self._pages > 1 and await self._changed(session, plan, model, before):
+            raise self._data_changed()
+        self._check_keys()
+        self._rule = rule_over_time(definition, plan, reading, frozenset(self._accounts))
+
+    def _condition(self) -> str | None:
+        if self._since is None:
+            return None
+        first = id_of(self._since, self._definition.grain)
+        return f"{self._definition.date_column} ge {literal(first)}"
+
+    def _query(
+        self, session: Session, plan: PullPlan, condition: str | None = None
+    ) -> wire.SetQuery:
+        return wire.SetQuery(
+            session.root,
+            plan.entity_set,
+            plan.select,
+            plan.order,
+            joined(plan.row_filter, condition),
+            self._limits.page_rows,
+            counted=plan.added_up,
+            tie=None if plan.added_up else plan.measure,
+        )
+
+    async def _snapshot(self, session: Session, plan: PullPlan, model: Model) -> Snapshot:
+        """Note the state of the data before records are read page by page.
+
+        What the tenant adds up mostly fits one answer, which is of one moment by itself; its
+        rows are counted with the first page.
+        """
+        if plan.added_up:
+            return Snapshot(self._expected)
+        count = await session.count(self._query(session, plan))
+        small = count is not None and count <= self._limits.page_rows
+        if small or AGGREGATES not in model.entity_sets:
+            return Snapshot(count)
+        return Snapshot(count, await self._totals(session, plan))
+
+    async def _totals(
+        self, session: Session, plan: PullPlan
+    ) -> Mapping[str | None, str | None] | None:
+        column, measure = self._definition.date_column, plan.measure
+        query = wire.SetQuery(
+            session.root,
+            AGGREGATES,
+            (column, measure),
+            (column,),
+            plan.row_filter,
+            self._limits.page_rows,
+            counted=True,
+        )
+        try:
+            rows = await session.table(query, (column,), measure)
+        except (QueryRefusedError, SourceAnswerError, ModelNotFoundError):
+            return None
+        return dict(zip(rows[column].to_pylist(), rows[measure].to_pylist(), strict=True))
+
+    def _cut(
+        self, session: Session, plan: PullPlan, reading: Reading, before: Snapshot
+    ) -> list[Chain]:
+        """Return one chain, or several over ranges of dates if that is worth it and possible."""
+        parallel, conditions = self._limits.parallel, list[str]()
+        large = before.count is not None and before.count > self._limits.page_rows * parallel
+        # A row without a date is in no range.
+        if parallel > 1 and large and before.totals is not None and None not in before.totals:
+            ids = [str(item) for item in before.totals]
+            column = self._definition.date_column
+            conditions = slices.ranges(column, ids, parallel * _RANGES_EACH)
+        if not conditions:
+            query = self._query(session, plan)
+            return [Chain(session.get, query, reading.decode, expected=before.count)]
+        return [
+            self._range(session, self._query(session, plan, condition), reading)
+            for condition in conditions
+        ]
+
+    def _range(self, session: Session, query: wire.SetQuery, reading: Reading) -> Chain:
+        return Chain(session.get, query, reading.decode, probe=lambda: session.count(query))
+
+    def _accounted(self, page: Fetched, plan: PullPlan) -> Page:
+        self._pages += 1
+        self._rows += page.rows.num_rows
+        self._bytes += page.size_bytes
+        if plan.added_up:
+            self._expected = self._chains[0].expected
+            self._keys.append(page.rows.select(plan.texts))
+        if plan.account in page.rows.column_names:
+            self._accounts.update(filter(None, pc.unique(page.rows[plan.account]).to_pylist()))
+        self._progress(
+            Progress(
+                rows=self._rows,
+                pages=self._pages,
+                bytes=self._bytes,
+                expected_rows=self._expected,
+            )
+        )
+        columns = list(dict.fromkeys(self._definition.columns))
+        return Page(self._pages, page.rows.select(columns), page.size_bytes)
+
+    def _check_ranges(self) -> None:
+        """The ranges together must hold all rows, whatever each of them counted."""
+        if self._expected is not None and self._rows != self._expected:
+            raise IncompletePullError(
+                f"SAP Analytics Cloud announced {self._expected} rows and sent {self._rows}. "
+                "Nothing was published.",
+                expected_rows=self._expected,
+                received_rows=self._rows,
+                next_step="Refresh again.",
+            )
+
+    async def _changed(
+        self, session: Session, plan: PullPlan, model: Model, before: Snapshot
+    ) -> bool:
+        if plan.added_up:
+            now = await session.count(self._query(session, plan))
+            return now not in {None, self._expected}
+        after = await self._snapshot(session, plan, model)
+        if after.count not in {None, before.count}:
+            return True
+        return None not in (before.totals, after.totals) and before.totals != after.totals
+
+    def _data_changed(self) -> DataChangedError:
+        return DataChangedError(
+            "The data of SAP Analytics Cloud changed while it was read. Nothing was published.",
+            expected_rows=self._expected,
+            received_rows=self._rows,
+            next_step="Refresh again when nobody is writing to the model.",
+        )
+
+    def _check_keys(self) -> None:
+        """What the tenant has added up holds each key once, or pages overlapped."""
+        if not self._keys:
+            return
+        keys = pa.concat_tables(self._keys)
+        distinct = keys.group_by(keys.column_names).aggregate([]).num_rows
+        if distinct != keys.num_rows:
+            raise self._data_changed()
+
+    def _proof(self) -> str:
+        if self._expected is not None:
+            return "count"
+        return "entities" if all(chain.numbered for chain in self._chains) else "short_page"

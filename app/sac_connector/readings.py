@@ -1,0 +1,132 @@
+"""How the rows of an answer become the columns of a definition: signs, dates, rules over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import pyarrow as pa
+
+from app.errors import UnknownColumnError
+from app.records import DatasetDefinition, Sign, TimeAggregation
+from app.sac_connector import answers, masters
+from app.sac_connector.chain import Decode
+from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
+from app.sac_connector.filters import pinned
+from app.sac_connector.models import Session
+from app.sac_connector.plan import PullPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is needed to read the rows of a pull.
+
+    Attributes:
+        decode: Turns the rows of an answer into text columns.
+        accounts: The account master; None if nothing depends on it.
+    """
+
+    decode: Decode
+    accounts: pa.Table | None
+
+
+async def prepare(
+    session: Session,
+    definition: DatasetDefinition,
+    plan: PullPlan,
+    schema: EntitySchema,
+    page_rows: int,
+) -> Reading:
+    """Read the masters that the definition needs, and nothing that it does not.
+
+    Raises:
+        SourceError: A master cannot be read.
+        UnknownColumnError: A master lacks a column that the definition needs.
+    """
+    accounts = dates = None
+    if plan.account is not None and _needs_accounts(definition, plan.account):
+        accounts = await _account_master(session, plan.account, schema, page_rows)
+    if plan.master is not None and definition.date_attribute is not None:
+        texts = _date_columns(plan.master, definition.date_attribute, schema)
+        dates = await session.master(plan.master, texts, page_rows)
+    return Reading(_decoder(definition, plan, accounts, dates), accounts)
+
+
+def rule_over_time(
+    definition: DatasetDefinition, plan: PullPlan, reading: Reading, seen: frozenset[str]
+) -> TimeAggregation | None:
+    """Return the rule that the account master gives for the accounts of a series.
+
+    Args:
+        definition: What was pulled.
+        plan: How it was pulled.
+        reading: The masters.
+        seen: The accounts that the rows held, if the account is kept.
+
+    Returns:
+        The rule; None if the definition states one, or no account decides.
+
+    Raises:
+        MixedDataError: The accounts follow different rules.
+    """
+    master = reading.accounts
+    if (
+        definition.time_aggregation is not None
+        or plan.account is None
+        or master is None
+        or masters.EXCEPTION_AGGREGATION not in master.column_names
+    ):
+        return None
+    member = pinned(definition.filter, plan.account)
+    if member is None and plan.account not in definition.dimensions:
+        return None
+    return masters.time_aggregation(master, frozenset({member}) if member else seen)
+
+
+def _needs_accounts(definition: DatasetDefinition, account: str) -> bool:
+    if definition.sign is Sign.DISPLAY:
+        return True
+    named = account in definition.dimensions or pinned(definition.filter, account) is not None
+    return named and definition.time_aggregation is None
+
+
+async def _account_master(
+    session: Session, account: str, schema: EntitySchema, page_rows: int
+) -> pa.Table:
+    entity_set = f"{account}{MASTER_SUFFIX}"
+    wanted = (masters.ID, masters.ACCOUNT_TYPE, masters.EXCEPTION_AGGREGATION)
+    listed = schema.masters.get(entity_set, wanted)
+    texts = tuple(column for column in wanted if column in listed)
+    return await session.master(entity_set, texts, page_rows)
+
+
+def _date_columns(entity_set: str, attribute: str, schema: EntitySchema) -> tuple[str, str]:
+    columns = schema.masters.get(entity_set, (masters.DATE_ID, attribute))
+    if attribute not in columns:
+        raise UnknownColumnError(
+            f"The master {entity_set} has no column '{attribute}'; it has {', '.join(columns)}.",
+            next_step="Correct the date_attribute of the dataset.",
+        )
+    return masters.key_column(columns, entity_set), attribute
+
+
+def _decoder(
+    definition: DatasetDefinition,
+    plan: PullPlan,
+    accounts: pa.Table | None,
+    dates: pa.Table | None,
+) -> Decode:
+    decoder = answers.RowDecoder(plan.texts, plan.measure)
+    turned = None
+    if accounts is not None and definition.sign is Sign.DISPLAY:
+        turned = masters.turned_accounts(accounts)
+
+    def decode(value: msgspec.Raw, page: int) -> pa.Table:
+        rows = decoder.decode(value, page)
+        if turned is not None and plan.account is not None:
+            rows = masters.turn_signs(rows, plan.account, turned, plan.measure)
+        if dates is not None:
+            rows = masters.calendar_dates(rows, definition.date_column, dates)
+        return rows
+
+    return decode
