@@ -9,7 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
+from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, ModelSummary, Role
 from app.errors import CacheError, CacheMissingError, ConfigError, SeriesError, UnknownDatasetError
+from app.periods import id_of
 from app.records import (
     AuthStatus,
     CachedSeries,
@@ -18,6 +20,7 @@ from app.records import (
     Page,
     Progress,
     ProgressCallback,
+    PullMode,
     PullReport,
     SeriesMetadata,
 )
@@ -158,6 +161,88 @@ class FakeSource:
         self.pulls.append(definition)
         self.since.append(since)
         return FakePull(self, progress)
+
+
+class FakeTable:
+    """A source that holds rows, and yields those that a pull asks for.
+
+    Args:
+        rows: Date id, region, product and value of every record.
+
+    Attributes:
+        rows: May be changed between pulls.
+        added_up: The rows that pulls of aggregates see instead; None for the same.
+        heedless: Yields all rows, whatever was asked for.
+        errors: One for each pull to come; None for a pull that succeeds.
+        asked: Definition and first day of every pull.
+    """
+
+    def __init__(self, rows: Iterable[Sequence[str | None]]) -> None:
+        self.rows: Sequence[Sequence[str | None]] = list(rows)
+        self.added_up: Sequence[Sequence[str | None]] | None = None
+        self.heedless = False
+        self.errors: list[Exception | None] = []
+        self.asked: list[tuple[DatasetDefinition, date | None]] = []
+
+    def pull(
+        self,
+        definition: DatasetDefinition,
+        progress: ProgressCallback | None = None,
+        *,
+        since: date | None = None,
+    ) -> FakePull:
+        """Prepare a pull of the rows that are there now."""
+        self.asked.append((definition, since))
+        rows = self.rows
+        if definition.mode is PullMode.AGGREGATES and self.added_up is not None:
+            rows = self.added_up
+        first = "" if since is None or self.heedless else id_of(since, definition.grain)
+        wanted = [row for row in rows if str(row[0]) >= first]
+        error = self.errors.pop(0) if self.errors else None
+        return FakeSource([a_page(wanted, definition=definition)], error=error).pull(
+            definition, progress, since=since
+        )
+
+
+class FakeModels:
+    """Offers two models of one name; the second is the one that is described.
+
+    Attributes:
+        error: Raised by every call; None for calls that work.
+    """
+
+    def __init__(self) -> None:
+        self.error: SeriesError | None = None
+
+    async def models(self) -> tuple[ModelSummary, ...]:
+        """Return both models."""
+        if self.error is not None:
+            raise self.error
+        return (
+            ModelSummary("C1", "Sales plan", "Measures", name_is_unique=False),
+            ModelSummary("C2", "Sales plan", "Accounts", name_is_unique=False),
+        )
+
+    async def model(self, model_id: str) -> ModelInfo:
+        """Return the columns of an account model."""
+        if self.error is not None:
+            raise self.error
+        version = Member("public.Actual", "Actual")
+        return ModelInfo(
+            id=model_id,
+            columns=(
+                _dimension("Version", Role.VERSION, version),
+                _dimension("Date", Role.DATE, Member("202601", "")),
+                _dimension("Account", Role.ACCOUNT, Member("O'NEILL", "")),
+                _dimension("Region", Role.DIMENSION),
+                ColumnInfo(name="SignedData", role=Role.MEASURE, found_by=FoundBy.KEY),
+            ),
+            entity_sets=("FactData", "FactDataAggregation"),
+        )
+
+
+def _dimension(name: str, role: Role, *members: Member) -> ColumnInfo:
+    return ColumnInfo(name=name, role=role, found_by=FoundBy.MASTER, members=members)
 
 
 class FakeCache:

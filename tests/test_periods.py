@@ -19,8 +19,9 @@ from app.periods import (
     parse_id,
     period_start,
     period_starts,
+    window_start,
 )
-from app.records import Grain
+from app.records import Grain, Window
 
 grains = st.sampled_from(Grain)
 days = st.dates(min_value=date(1, 1, 8))
@@ -121,3 +122,32 @@ def test_finer_is_a_strict_order(one: Grain, other: Grain) -> None:
     """Of two different grains exactly one is finer; none is finer than itself."""
     assert is_finer(one, other) + is_finer(other, one) == (one is not other)
     assert is_finer(Grain.DAY, Grain.YEAR)
+
+
+@pytest.mark.parametrize(
+    ("window", "grain", "start"),
+    [
+        (Window(1, Grain.MONTH), Grain.MONTH, date(2026, 11, 1)),
+        (Window(3, Grain.MONTH), Grain.MONTH, date(2026, 9, 1)),
+        (Window(12, Grain.MONTH), Grain.MONTH, date(2025, 12, 1)),
+        (Window(2, Grain.MONTH), Grain.QUARTER, date(2026, 10, 1)),
+        (Window(2, Grain.QUARTER), Grain.MONTH, date(2026, 7, 1)),
+        (Window(7, Grain.DAY), Grain.DAY, date(2026, 11, 15)),
+        (Window(1, Grain.WEEK), Grain.DAY, date(2026, 11, 16)),
+        (Window(1, Grain.YEAR), Grain.MONTH, date(2026, 1, 1)),
+        (Window(9999, Grain.YEAR), Grain.YEAR, date(1, 1, 1)),
+    ],
+)
+def test_a_window_ends_with_the_present_period(window: Window, grain: Grain, start: date) -> None:
+    """The present period counts, and the window starts with a whole period of the series."""
+    assert window_start(date(2026, 11, 21), window, grain) == start
+
+
+@given(st.dates(), st.integers(min_value=1, max_value=40), grains, grains)
+def test_a_window_starts_with_a_whole_period(
+    today: date, count: int, length: Grain, grain: Grain
+) -> None:
+    """Whatever the window, its first day starts a period and is not in the future."""
+    start = window_start(today, Window(count, length), grain)
+    assert start == period_start(start, grain)
+    assert start <= today

@@ -11,7 +11,15 @@ from app.api import install_api
 from app.api.deps import Services
 from app.pipeline.refresh import RefreshService
 from app.pipeline.series import SeriesReader
-from tests.fakes import FakeAuthProbe, FakeCache, FakeCatalogue, FakeClock, FakeSource, a_page
+from tests.fakes import (
+    FakeAuthProbe,
+    FakeCache,
+    FakeCatalogue,
+    FakeClock,
+    FakeModels,
+    FakeSource,
+    a_page,
+)
 
 ROWS = (
     ("202601", "EMEA", "Bike", "10.5"),
@@ -36,6 +44,7 @@ class Bench:
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(ROWS)])
         self.auth = FakeAuthProbe()
+        self.models = FakeModels()
         self.app = FastAPI()
         install_api(self.app)
         transport = httpx.ASGITransport(app=self.app)
@@ -54,6 +63,7 @@ class Bench:
             catalogue=self.catalogue,
             refresh=refresh,
             reader=SeriesReader(self.catalogue, self.cache, refresh.notice),
+            models=self.models,
             auth=self.auth,
             cache=self.cache,
         )

@@ -30,6 +30,8 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/series",
         "/refresh",
+        "/models",
+        "/models/{model_id}",
         "/health/auth",
         "/health/live",
         "/health/ready",

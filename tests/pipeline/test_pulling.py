@@ -1,0 +1,212 @@
+"""Pulls: begun anew when the data moves, narrowed to a window, or compared both ways."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from types import MappingProxyType
+
+import pytest
+
+from app.errors import DataChangedError, EmptyPullError, SourceAnswerError
+from app.pipeline.pulling import RESTARTS
+from app.pipeline.refresh import RefreshService
+from app.records import (
+    Grain,
+    PullMode,
+    RefreshOptions,
+    RefreshStatus,
+    Window,
+)
+from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeTable, a_definition
+
+FULL = RefreshOptions(full=True)
+VERIFY = RefreshOptions(verify=True)
+HISTORY = [
+    ("202607", "EMEA", "Bike", "1"),
+    ("202608", "EMEA", "Bike", "2.5"),
+    ("202609", "APJ", "Bike", "3"),
+    ("202610", "EMEA", "Bike", "4"),
+    ("202611", "EMEA", "Bike", "5"),
+    ("#", "EMEA", "Bike", "9"),
+]
+CHANGED = DataChangedError("It changed.", expected_rows=1, received_rows=2)
+
+
+class Bench:
+    """A refresh service over a table of records, on 21 November 2026."""
+
+    def __init__(self, window: Window | None = None, *, attribute: str | None = None) -> None:
+        self.table = FakeTable(HISTORY)
+        self.cache = FakeCache()
+        self.definition = replace(a_definition(), window=window, date_attribute=attribute)
+        self.service = RefreshService(
+            FakeCatalogue(self.definition),
+            MappingProxyType({"sac": self.table}),
+            self.cache,
+            FakeClock(datetime(2026, 11, 21, tzinfo=UTC)),
+        )
+
+    @property
+    def since(self) -> list[date | None]:
+        """The first day that each pull asked for."""
+        return [since for _, since in self.table.asked]
+
+    def points(self) -> list[tuple[str, float]]:
+        """Date and value of every cached row, by date."""
+        rows = self.cache.load("default").rows
+        dates, values = rows["date"].to_pylist(), rows["value"].to_pylist()
+        return sorted(zip(map(str, dates), values, strict=True))
+
+
+async def test_a_pull_begins_anew_when_the_data_changed() -> None:
+    """Data that moves during a pull costs another pull, not a wrong series."""
+    bench = Bench()
+    bench.table.errors = [CHANGED, CHANGED]
+    outcome = await bench.service.refresh("default")
+    assert outcome.status is RefreshStatus.REFRESHED
+    assert outcome.report is not None
+    assert outcome.report.restarts == 2
+    assert outcome.metadata.rows_read == len(HISTORY)
+
+
+async def test_data_that_never_rests_is_given_up() -> None:
+    """The pull starts again a bounded number of times, and then says why it cannot be done."""
+    bench = Bench()
+    bench.table.errors = [CHANGED] * (RESTARTS + 1)
+    with pytest.raises(DataChangedError):
+        await bench.service.refresh("default")
+    assert len(bench.table.asked) == RESTARTS + 1
+
+
+async def test_a_window_pulls_the_last_periods_alone() -> None:
+    """After a first full pull only the window is asked for; older history stays as it was."""
+    bench = Bench(Window(3, Grain.MONTH))
+    first = await bench.service.refresh("default")
+    before = bench.points()
+    bench.table.rows = [("202607", "EMEA", "Bike", "100"), *HISTORY[2:]]
+    second = await bench.service.refresh("default")
+    assert bench.since == [None, date(2026, 9, 1)]
+    assert (first.metadata.window_start, second.metadata.window_start) == (None, date(2026, 9, 1))
+    assert second.status is RefreshStatus.UNCHANGED
+    assert bench.points() == before
+
+
+async def test_a_fact_deleted_inside_the_window_disappears() -> None:
+    """The window replaces its range of dates: what is gone there is gone here."""
+    bench = Bench(Window(3, Grain.MONTH))
+    await bench.service.refresh("default")
+    bench.table.rows = [*HISTORY[:3], ("202611", "EMEA", "Bike", "50")]
+    await bench.service.refresh("default")
+    assert bench.points() == [
+        ("2026-07-01", 1.0),
+        ("2026-08-01", 2.5),
+        ("2026-09-01", 3.0),
+        ("2026-11-01", 50.0),
+    ]
+
+
+async def test_windowed_and_full_give_the_same_series() -> None:
+    """If history did not change, window and full pull end in the same bytes."""
+    windowed, full = Bench(Window(3, Grain.MONTH)), Bench()
+    for bench in (windowed, full):
+        await bench.service.refresh("default")
+        bench.table.rows = [*HISTORY[:4], ("202611", "APJ", "Bike", "0.1")]
+        await bench.service.refresh("default")
+    hashes = [b.cache.load("default").metadata.content_hash for b in (windowed, full)]
+    assert hashes[0] == hashes[1]
+
+
+async def test_a_full_refresh_is_one_flag_away() -> None:
+    """With `full`, changed history outside the window is seen."""
+    bench = Bench(Window(1, Grain.MONTH))
+    await bench.service.refresh("default")
+    bench.table.rows = [("202607", "EMEA", "Bike", "100"), *HISTORY[1:]]
+    await bench.service.refresh("default", options=FULL)
+    assert bench.since == [None, None]
+    assert bench.points()[0] == ("2026-07-01", 100.0)
+
+
+async def test_history_of_another_definition_is_not_kept() -> None:
+    """A changed definition, dates that are no ids, and a broken version need a full pull."""
+    for iso in (False, True):
+        bench = Bench(Window(1, Grain.MONTH))
+        await bench.service.refresh("default")
+        (kept,) = bench.cache.versions["default"]
+        iso_dates = replace(kept.metadata, date_form="iso")
+        other = replace(kept.metadata, definition_hash="another")
+        told = iso_dates if iso else other
+        bench.cache.versions["default"] = [replace(kept, metadata=told)]
+        await bench.service.refresh("default")
+        assert bench.since == [None, None]
+    bench = Bench(Window(1, Grain.MONTH), attribute="START_DATE")
+    for _ in range(2):
+        await bench.service.refresh("default")
+    assert bench.since == [None, None]
+
+
+async def test_an_older_version_is_no_base_for_a_window() -> None:
+    """If the newest version is broken, history is pulled again in full."""
+    bench = Bench(Window(1, Grain.MONTH))
+    await bench.service.refresh("default")
+    (kept,) = bench.cache.versions["default"]
+    bench.cache.versions["default"] = [replace(kept, warning="Older.")]
+    await bench.service.refresh("default")
+    assert bench.since == [None, None]
+
+
+async def test_an_empty_window_does_not_erase_the_cache() -> None:
+    """A window that suddenly holds nothing is a warning; one that never held anything is not."""
+    bench = Bench(Window(1, Grain.MONTH))
+    await bench.service.refresh("default")
+    bench.table.rows = HISTORY[:4]
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, EmptyPullError.code)
+    assert len(bench.points()) == 5
+    quiet = Bench(Window(1, Grain.MONTH))
+    quiet.table.rows = HISTORY[:4]
+    await quiet.service.refresh("default")
+    assert (await quiet.service.refresh("default")).status is RefreshStatus.UNCHANGED
+
+
+async def test_a_source_that_ignores_the_window_is_not_trusted() -> None:
+    """Rows from before the window would be doubled in history, so they are refused."""
+    bench = Bench(Window(1, Grain.MONTH))
+    await bench.service.refresh("default")
+    bench.table.heedless = True
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, SourceAnswerError.code)
+
+
+async def test_both_ways_are_compared_on_request() -> None:
+    """Verifying pulls aggregates and facts, and says that they agree."""
+    bench = Bench()
+    outcome = await bench.service.refresh("default", options=VERIFY)
+    modes = [definition.mode for definition, _ in bench.table.asked]
+    assert modes == [PullMode.AGGREGATES, PullMode.FACTS]
+    assert outcome.verification is not None
+    assert (outcome.verification.points, outcome.verification.differing) == (5, 0)
+    assert outcome.warning is None
+
+
+async def test_differences_are_reported_by_key() -> None:
+    """Where the tenant's sums differ from its records, the records are shown and it is said."""
+    bench = Bench()
+    bench.table.added_up = [("202607", "EMEA", "Bike", "1.5"), *HISTORY[1:4]]
+    outcome = await bench.service.refresh("default", options=VERIFY)
+    assert outcome.warning_code == "verification_mismatch"
+    assert outcome.warning is not None
+    assert "2 of 5 points, the first at 2026-07-01, EMEA, Bike: 1.5 against 1.0" in outcome.warning
+    assert outcome.verification is not None
+    last = outcome.verification.differences[-1]
+    assert (last.key["date"], last.aggregates, last.facts) == ("2026-11-01", None, 5.0)
+    assert bench.points()[0] == ("2026-07-01", 1.0)
+
+
+async def test_a_fault_of_ours_does_not_take_the_series_away() -> None:
+    """An error that nobody foresaw is stale data with a fixed sentence, and no detail of it."""
+    bench = Bench()
+    await bench.service.refresh("default")
+    bench.table.errors = [RuntimeError("with a made-up secret in it")]
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, "unexpected")
+    assert outcome.warning is not None
+    assert "made-up" not in outcome.warning
