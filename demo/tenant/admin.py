@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import msgspec
 from starlette.requests import Request
@@ -25,6 +26,18 @@ class DimensionSpec(msgspec.Struct, forbid_unknown_fields=True):
     members: list[str | dict[str, str | None]] = []
     hierarchy: str | None = None
     label: str | None = None
+    attributes: list[str] = []
+
+
+class MeasureSpec(msgspec.Struct, forbid_unknown_fields=True):
+    """A measure as a test writes it; the facets of a decimal have the usual sizes if not given."""
+
+    name: str
+    type: str = "Edm.Decimal"
+    precision: int | None = None
+    scale: int | str | None = None
+    label: str | None = None
+    exception: Literal["", "LAST", "AVG"] = ""
 
 
 class ModelSpec(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,7 +45,7 @@ class ModelSpec(msgspec.Struct, forbid_unknown_fields=True):
 
     id: str
     dimensions: list[DimensionSpec]
-    measures: list[str]
+    measures: list[str | MeasureSpec]
     rows: list[list[str | None]]
     name: str = "Custom model"
     description: str = ""
@@ -88,24 +101,37 @@ def _add_faults(state: State, body: bytes) -> object:
 
 def _add_model(state: State, body: bytes) -> object:
     """Add a model of a test's own; numbers keep the text in which they came."""
-    plain = json.loads(body, parse_float=str, parse_int=str)
+    plain, exact = json.loads(body), json.loads(body, parse_float=str, parse_int=str)
+    if isinstance(plain, dict):
+        plain["rows"] = exact.get("rows")
     spec = msgspec.convert(plain, ModelSpec)
-    names = [*(dimension.name for dimension in spec.dimensions), *spec.measures]
+    dimensions = tuple(_dimension(dimension) for dimension in spec.dimensions)
+    measures = tuple(_measure(measure) for measure in spec.measures)
+    names = [*(each.name for each in dimensions), *(each.name for each in measures)]
     if any(len(row) != len(names) for row in spec.rows):
         raise ValueError(f"every row needs {len(names)} values")
     columns = {name: [row[place] for row in spec.rows] for place, name in enumerate(names)}
-    facts = table_of(columns, spec.measures)
+    facts = table_of(columns, [measure.name for measure in measures])
     model = Model(
-        spec.id,
-        spec.name,
-        spec.description,
-        tuple(_dimension(dimension) for dimension in spec.dimensions),
-        tuple(Measure(name) for name in spec.measures),
-        lambda: facts,
-        custom=True,
+        spec.id, spec.name, spec.description, dimensions, measures, lambda: facts, custom=True
     )
     state.add_model(model)
     return {"id": model.id, "rows": len(spec.rows)}
+
+
+def _measure(spec: str | MeasureSpec) -> Measure:
+    """Make a measure of a name or of its spec."""
+    if isinstance(spec, str):
+        return Measure(spec)
+    usual = Measure(spec.name) if spec.type == "Edm.Decimal" else Measure(spec.name, None, None)
+    return Measure(
+        spec.name,
+        usual.precision if spec.precision is None else spec.precision,
+        usual.scale if spec.scale is None else spec.scale,
+        spec.type,
+        spec.label,
+        spec.exception,
+    )
 
 
 def _dimension(spec: DimensionSpec) -> Dimension:
@@ -116,6 +142,7 @@ def _dimension(spec: DimensionSpec) -> Dimension:
         tuple(_member(member) for member in spec.members),
         spec.hierarchy,
         spec.label,
+        tuple(spec.attributes),
     )
 
 
@@ -123,7 +150,7 @@ def _member(spec: str | dict[str, str | None]) -> Member:
     """Make a member of an id or of an object; what is no column of every member is an attribute."""
     if isinstance(spec, str):
         return Member(spec, spec)
-    rest = {k: v or "" for k, v in spec.items() if k not in {"id", "description", "parent"}}
+    rest = {k: v for k, v in spec.items() if k not in {"id", "description", "parent"}}
     return Member(spec.get("id") or "", spec.get("description") or "", spec.get("parent"), rest)
 
 

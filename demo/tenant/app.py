@@ -2,17 +2,27 @@
 
 import asyncio
 import traceback
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from demo.tenant.admin import ADMIN, admin_answer
+from demo.tenant.call import BASE, Call
+from demo.tenant.changes import Change
 from demo.tenant.errors import Refusal, error_answer, login_page
-from demo.tenant.export import BASE, export_answer, kind_of
+from demo.tenant.export import export_answer, kind_of
 from demo.tenant.faults import Rule, faulty_answer
+from demo.tenant.models import Model
 from demo.tenant.oauth import TOKEN_PATH, Standing, token_answer
 from demo.tenant.state import State
+from demo.tenant.tracking import fetch_csrf
+from demo.tenant.transfer import compress, in_pieces
+
+CSRF_PATH = "/api/v1/csrf"
+Result = TypeVar("Result")
 
 
 class Tenant:
@@ -55,8 +65,13 @@ class Tenant:
         try:
             # Requests that arrived together are all in the journal before one is answered.
             await asyncio.sleep(state.settings.latency_s)
+            if kind == "page" and state.settings.volatile:
+                await self._change(scope["path"], _restless(state.settings.volatile))
             answer = await self._answer(request, bearer, rule)
-            await answer(scope, receive, noting)
+            if state.settings.gzip:
+                await compress(answer, request.headers.get("accept-encoding", ""))
+            chunked = state.settings.chunked
+            await answer(scope, receive, in_pieces(noting) if chunked else noting)
         finally:
             state.journal.close(entry, status)
 
@@ -68,17 +83,27 @@ class Tenant:
             self.state.tokens.revoke()
             bearer = self.state.tokens.standing(request.headers.get("authorization"))
         if rule.kind == "mutate":
-            self._mutate(request.scope["path"], rule)
-        return await faulty_answer(rule, request, lambda: self._guarded(request, bearer))
+            change = Change(rule.added, rule.removed, rule.changed, rule.moved)
+            await self._change(request.scope["path"], change)
+        hidden = rule.rows if rule.kind == "aggregation_drops" else 0
+        return await faulty_answer(
+            rule, request, lambda: self._guarded(request, bearer, hidden_groups=hidden)
+        )
 
-    def _mutate(self, path: str, rule: Rule) -> None:
+    async def _change(self, path: str, change: Change) -> None:
         """Change the rows of the model that a path names."""
-        for model in self.state.models.values():
-            if f"/{model.id}/" in path:
-                model.change(rule.added, rule.removed)
+        model = self.state.model_at(path)
+        if model is not None:
+            await self._aside(model, lambda: model.change(change))
+
+    async def _aside(self, model: Model | None, work: Callable[[], Result]) -> Result:
+        """Do work on a model; what would take long is done in a thread, so that others go on."""
+        if model is not None and model.heavy:
+            return await asyncio.to_thread(work)
+        return work()
 
     async def _guarded(
-        self, request: Request, bearer: Standing, *, admin: bool = False
+        self, request: Request, bearer: Standing, *, admin: bool = False, hidden_groups: int = 0
     ) -> Response:
         """Return the answer to a request; a refusal becomes the error envelope."""
         try:
@@ -86,7 +111,8 @@ class Tenant:
                 return await admin_answer(request, self.state)
             if request.scope["path"] == TOKEN_PATH:
                 return await self._token(request)
-            return self._export(request, bearer)
+            call = Call(request, self.state, hidden_groups, await request.body())
+            return await self._export(call, bearer)
         except Refusal as refusal:
             return error_answer(
                 refusal.status,
@@ -104,24 +130,23 @@ class Tenant:
         self.state.journal.tokens_issued += answer.status_code == 200  # noqa: PLR2004
         return answer
 
-    def _export(self, request: Request, bearer: Standing) -> Response:
+    async def _export(self, call: Call, bearer: Standing) -> Response:
         """Answer below the base of the export service, or refuse."""
-        settings = self.state.settings
-        if not request.scope["path"].startswith(f"{BASE}/"):
+        settings, path = self.state.settings, call.request.scope["path"]
+        if path != CSRF_PATH and not path.startswith(f"{BASE}/"):
             raise Refusal(404, "There is no such address")
-        if settings.strict_custom_auth and request.headers.get("x-sap-sac-custom-auth") != "true":
+        given = call.request.headers.get("x-sap-sac-custom-auth")
+        if settings.strict_custom_auth and given != "true":
             raise Refusal(403, "The header x-sap-sac-custom-auth is missing")
         if bearer != "valid":
             return self._unauthorized(bearer)
+        if path == CSRF_PATH:
+            return fetch_csrf(call)
         if not settings.export_access:
             raise Refusal(
                 settings.refused_status, "The client is not allowed to use this API [3401]"
             )
-        if request.method != "GET":
-            if request.headers.get("x-csrf-token", "fetch").lower() in {"fetch", "required"}:
-                raise Refusal(403, "A CSRF token is needed", {"x-csrf-token": "required"})
-            raise Refusal(405, "The export service is read with GET only", {"Allow": "GET"})
-        return export_answer(request, self.state)
+        return await self._aside(self.state.model_at(path), lambda: export_answer(call))
 
     def _unauthorized(self, bearer: Standing) -> Response:
         """Turn away a caller without a good token, in the way that the settings ask for."""
@@ -134,3 +159,10 @@ class Tenant:
             case _:
                 reason = "missing" if bearer == "none" else bearer
                 raise Refusal(401, f"The access token is {reason}", headers)
+
+
+def _restless(kind: Literal["added", "removed", "changed", "moved"] | bool) -> Change:
+    """Return the change that a volatile model goes through before each page."""
+    if isinstance(kind, bool):
+        return Change(added=1, removed=1, changed=1, moved=1)
+    return Change(**{kind: 1})

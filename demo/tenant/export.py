@@ -1,24 +1,20 @@
 """The Data Export Service: what stands under `/api/v1/dataexport`."""
 
 import re
-from decimal import Decimal
 from urllib.parse import unquote
 
 import msgspec
-import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
-from demo.tenant import metadata, pages
+from demo.tenant import metadata
+from demo.tenant.call import BASE, Call
 from demo.tenant.errors import Refusal
-from demo.tenant.filters import QueryError, UnpreparedError, columns_of
+from demo.tenant.filters import QueryError, UnpreparedError
 from demo.tenant.models import AGGREGATION, EntitySet, Model
-from demo.tenant.odata import Options, parse_query, split_query
-from demo.tenant.settings import Settings
-from demo.tenant.state import State, View
-from demo.tenant.tables import Codes, Table
-
-BASE = "/api/v1/dataexport"
+from demo.tenant.odata import split_query
+from demo.tenant.rows import page_of_rows
+from demo.tenant.tracking import list_subscriptions, page_of_changes, write_subscriptions
 
 _PROVIDERS = re.compile(r"/administration/Namespaces\((?:NamespaceID=)?'([^']*)'\)/Providers/?")
 _PROVIDER = re.compile(r"/providers/([^/]+)/([^/]+)(?:/(.*))?")
@@ -33,53 +29,64 @@ def kind_of(path: str, raw_query: str) -> str:
     if name == "$metadata":
         return "metadata"
     if tail.startswith("/administration/"):
-        return "catalogue"
+        return "subscription" if "Subscriptions" in tail else "catalogue"
     if name in {"FactData", AGGREGATION}:
         query = unquote(raw_query)
         return "count" if "$count=true" in query and re.search(r"\$top=0(?:&|$)", query) else "page"
     return "master" if "Master" in name else "service"
 
 
-def export_answer(request: Request, state: State) -> Response:
-    """Answer one GET below the base.
+def export_answer(call: Call) -> Response:
+    """Answer one call below the base.
 
     Raises:
         Refusal: The request is refused.
     """
-    tail = request.scope["path"].removeprefix(BASE)
-    raw_query = request.scope["query_string"].decode("latin-1")
-    if len(raw_query) > state.settings.max_url_bytes:
+    if len(call.raw_query) > call.settings.max_url_bytes:
         raise Refusal(414, "The address is too long")
     try:
-        return _route(request, state, tail, raw_query)
+        return _route(call) if call.request.method == "GET" else write_subscriptions(call)
     except UnpreparedError:
         raise Refusal(500, "The query could not be prepared by the database [1205]") from None
     except QueryError as error:
         raise Refusal(400, str(error)) from None
 
 
-def _route(request: Request, state: State, tail: str, raw_query: str) -> Response:
+def _route(call: Call) -> Response:
     """Find what a path means."""
+    tail = call.tail
     if tail == "/administration/$metadata":
         return _xml(metadata.administration_edmx())
-    _refuse_accept(request)
+    _refuse_accept(call.request)
     if tail == "/administration/Namespaces":
         return _json({"@odata.context": "$metadata#Namespaces", "value": [{"NamespaceID": "sac"}]})
     if found := _PROVIDERS.fullmatch(tail):
-        return _providers(request, state, found[1], raw_query)
+        return _providers(call, found[1])
+    if listed := list_subscriptions(call):
+        return listed
     found = _PROVIDER.fullmatch(tail)
     if found is None or found[3] is None:
         raise Refusal(404, "There is no such endpoint [1305]")
-    model = state.models.get(found[2]) if found[1] == "sac" else None
+    model = call.state.models.get(found[2]) if found[1] == "sac" else None
     if model is None:
         raise Refusal(404, f"There is no provider {found[2]} in namespace {found[1]}")
-    if found[3] == "":
-        return _service_document(state, model)
-    if found[3] == "$metadata":
-        return _metadata(state, model, raw_query)
-    if found[3].endswith("/$count"):
+    return _of_model(call, model, found[3])
+
+
+def _of_model(call: Call, model: Model, name: str) -> Response:
+    """Answer below the address of a model."""
+    if name == "":
+        return _service_document(call, model)
+    if name == "$metadata":
+        return _metadata(call, model)
+    if name.endswith("/$count"):
         raise Refusal(406, "A count is asked for with $count=true, not with a path segment")
-    return _rows(request, state, model, found[3])
+    entity = _find_set(call, model, name)
+    place, options = call.begun()
+    delta = options.delta_id is not None or options.external_id is not None
+    if delta and call.settings.track_changes:
+        return page_of_changes(call, model, entity, place, options)
+    return page_of_rows(call, model, entity, place, options)
 
 
 def _refuse_accept(request: Request) -> None:
@@ -107,14 +114,9 @@ def _xml(body: str) -> Response:
     return Response(body, media_type="application/xml")
 
 
-def _origin(request: Request) -> str:
-    """Return the scheme and host by which the caller reached the tenant."""
-    return f"{request.url.scheme}://{request.url.netloc}"
-
-
-def _providers(request: Request, state: State, namespace: str, raw_query: str) -> Response:
+def _providers(call: Call, namespace: str) -> Response:
     """List the models; `$top` and its like are taken and ignored."""
-    split_query(raw_query, refuse_plus=state.settings.strict_plus)
+    split_query(call.raw_query, refuse_plus=call.settings.strict_plus)
     if namespace != "sac":
         raise Refusal(404, f"There is no namespace {namespace}")
     value = [
@@ -123,155 +125,49 @@ def _providers(request: Request, state: State, namespace: str, raw_query: str) -
             "ProviderName": model.name,
             "NamespaceID": "sac",
             "Description": model.description,
-            "ServiceURL": f"{_origin(request)}{BASE}/providers/sac/{model.id}/",
+            "ServiceURL": f"{call.origin}{BASE}/providers/sac/{model.id}/",
         }
-        for model in state.models.values()
+        for model in call.state.models.values()
     ]
     return _json({"@odata.context": "$metadata#Providers", "value": value})
 
 
-def _service_document(state: State, model: Model) -> Response:
+def _service_document(call: Call, model: Model) -> Response:
     """List the sets of a model."""
-    names = [name for name in model.sets if state.settings.aggregation or name != AGGREGATION]
+    names = [name for name in model.sets if call.settings.aggregation or name != AGGREGATION]
     value = [{"name": name, "url": name} for name in names]
     return _json({"@odata.context": "$metadata", "value": value})
 
 
-def _metadata(state: State, model: Model, raw_query: str) -> Response:
+def _metadata(call: Call, model: Model) -> Response:
     """Describe a model as XML, or as CSDL JSON when `$format` asks for it."""
-    options = split_query(raw_query, refuse_plus=state.settings.strict_plus)
-    wanted = options.get("$format", "xml").lower()
-    if wanted in {"json", "application/json"}:
-        return _json(metadata.csdl(model, aggregation=state.settings.aggregation))
-    return _xml(metadata.edmx(model, aggregation=state.settings.aggregation))
+    options = split_query(call.raw_query, refuse_plus=call.settings.strict_plus)
+    sets = metadata.described_sets(
+        model,
+        aggregation=call.settings.aggregation,
+        masters=call.settings.masters_in_metadata,
+    )
+    if options.get("$format", "xml").lower() in {"json", "application/json"}:
+        return _json(metadata.csdl(model, sets))
+    return _xml(metadata.edmx(model, sets))
 
 
-def _find_set(state: State, model: Model, name: str) -> EntitySet:
+def _find_set(call: Call, model: Model, name: str) -> EntitySet:
     """Return a set of a model.
 
     Raises:
         Refusal: The model has no such set.
     """
     entity = model.sets.get(name)
-    if entity is not None and (state.settings.aggregation or not entity.grouped):
+    if entity is not None and (call.settings.aggregation or not entity.grouped):
         return entity
+    column = name.removesuffix("___Distinct")
+    if column != name and column in model.keys:
+        return model.distinct(column)
     dimension = name.removesuffix("MasterWithHierarchy")
     if dimension != name and dimension in model.keys:
         raise Refusal(400, f"The dimension {dimension} has no hierarchy")
-    raise Refusal(
-        state.settings.unknown_set_status, f"The model has no entity set named {name} [3707]"
-    )
-
-
-def _rows(request: Request, state: State, model: Model, name: str) -> Response:
-    """Answer with one page of a set."""
-    settings = state.settings
-    entity = _find_set(state, model, name)
-    raw_query, options, offset = _begun(request, settings)
-    names = _check(settings, entity, options)
-    table, rows = _view(state, model, entity, options, names)
-    part = pages.window(options, settings, offset, len(rows))
-    rows = _unsettled(settings, options, table, rows)
-    columns = [table.by_name[name] for name in names]
-    cut = rows[part.start : part.stop]
-    if options.csv:
-        return Response(pages.csv_rows(columns, cut, options.delimiter), media_type="text/csv")
-    next_link = None
-    if part.linked:
-        token = pages.make_token(raw_query, offset + len(cut))
-        path = request.scope["raw_path"].decode("latin-1")
-        next_link = pages.link(settings, _origin(request), path, token)
-    body = pages.envelope(
-        f"$metadata#{entity.name}",
-        pages.json_rows(columns, cut, quoted=settings.numbers_as_strings),
-        len(cut),
-        settings,
-        count=len(rows) if options.count else None,
-        next_link=next_link,
-    )
-    return Response(body, media_type="application/json")
-
-
-def _unsettled(settings: Settings, options: Options, table: Table, rows: Codes) -> Codes:
-    """Return the rows in an order that this call alone has, where none was promised.
-
-    A database that sorts anew for each `$skip` owes nothing to rows that its order does not tell
-    apart.
-    """
-    if options.skip is None:
-        return rows
-    rng = np.random.default_rng()
-    if not options.orderby:
-        return rng.permutation(rows) if settings.shuffle_skip else rows
-    return table.order(rng.permutation(rows), options.orderby) if settings.shuffle_ties else rows
-
-
-def _begun(request: Request, settings: Settings) -> tuple[str, Options, int]:
-    """Return the query that began a pull, its options, and how many rows of it were served."""
-    raw_query = request.scope["query_string"].decode("latin-1")
-    options = parse_query(raw_query, refuse_plus=settings.strict_plus)
-    if options.skip_token is None:
-        return raw_query, options, 0
-    raw_query, offset = pages.read_token(options.skip_token)
-    return raw_query, parse_query(raw_query, refuse_plus=settings.strict_plus), offset
-
-
-def _check(settings: Settings, entity: EntitySet, options: Options) -> tuple[str, ...]:
-    """Hold a query against the set; return the columns to show.
-
-    Raises:
-        Refusal: A column is unknown, a key column is missing, or a literal does not fit its column.
-    """
-    known = set(entity.columns)
-    names = options.select or entity.columns
-    used = [*names, *(name for name, _ in options.orderby)]
-    used += [name for name, _ in columns_of(options.filter)]
-    for name in used:
-        if name not in known:
-            raise Refusal(400, f"The set {entity.name} has no column {name}")
-    missing = [key for key in entity.keys if key not in names]
-    if entity.whole_key and missing:
-        raise Refusal(400, f"The selection leaves out key columns: {', '.join(missing)} [1402]")
-    if entity.grouped and (lost := [name for name, _ in options.orderby if name not in names]):
-        raise Refusal(400, f"Ordering needs the column {lost[0]} in the selection")
-    _check_count(settings, entity, options)
-    _check_literals(entity, options)
-    return names
-
-
-def _check_count(settings: Settings, entity: EntitySet, options: Options) -> None:
-    """Refuse a count where the settings say so."""
-    if options.count and settings.refuse_count:
-        raise Refusal(400, "A count is not available here")
-    narrowed = options.select is not None and set(options.select) != set(entity.columns)
-    if options.count and narrowed and entity.whole_key and settings.refuse_count_with_select:
-        raise Refusal(400, "A count cannot be combined with a selection")
-
-
-def _check_literals(entity: EntitySet, options: Options) -> None:
-    """Refuse a number for a text column and a text for a measure."""
-    measures = entity.measures
-    for name, value in columns_of(options.filter):
-        if value is not None and isinstance(value, Decimal) != (name in measures):
-            kind = "a number" if name in measures else "a quoted text"
-            raise Refusal(400, f"The column {name} is compared with {kind} only")
-
-
-def _view(
-    state: State, model: Model, entity: EntitySet, options: Options, names: tuple[str, ...]
-) -> View:
-    """Return the rows of a query in their order, from the cache if a page asked for them before.
-
-    A filter acts on the stored records, also where they are summed afterwards.
-    """
-
-    def make() -> View:
-        table = entity.table()
-        rows = table.where(options.filter)
-        if entity.grouped:
-            table = table.group(rows, names)
-            rows = table.where(None)
-        return table, table.order(rows, options.orderby)
-
-    key = (model, model.revision, entity.name, options.filter, options.orderby)
-    return state.views.get((*key, names) if entity.grouped else key, make)
+    status = call.settings.unknown_set_status
+    if name == "AuditData":
+        raise Refusal(status, "The data audit of this model is not switched on [3905]")
+    raise Refusal(status, f"The model has no entity set named {name} [3707]")

@@ -25,10 +25,10 @@ from demo.tenant.pages import read_token
 Kind = Literal[
     "status", "html_login", "redirect", "truncate", "truncate_json", "reset", "slow", "hang",
     "invalid_json", "content_type", "gzip", "next_link", "drop_rows", "entities", "not_json_value",
-    "drop_column", "mutate", "revoke",
+    "drop_column", "mutate", "revoke", "aggregation_drops",
 ]  # fmt: skip
 CATEGORIES = frozenset(
-    {"any", "token", "page", "count", "metadata", "catalogue", "master", "service"}
+    {"any", "token", "page", "count", "metadata", "catalogue", "master", "service", "subscription"}
 )
 ROW_KINDS = frozenset({"next_link", "drop_rows", "entities", "not_json_value", "drop_column"})
 
@@ -61,6 +61,8 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rows: int = 1
     added: int = 0
     removed: int = 0
+    changed: int = 0
+    moved: int = 0
     calls: int = 0
 
     def __post_init__(self) -> None:
@@ -263,7 +265,7 @@ def _link(url: str, request: Request) -> str:
     path = request.scope["raw_path"].decode("latin-1")
     query = request.scope["query_string"].decode("latin-1")
     if url == "first" and query.startswith("$skiptoken="):
-        query = read_token(query.removeprefix("$skiptoken="))[0]
+        query = read_token(query.removeprefix("$skiptoken=")).raw_query
     if url in {"self", "first"}:
         return f"{request.url.scheme}://{request.url.netloc}{path}?{query}"
     return url

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Literal
 
-import numpy as np
-
+from demo.tenant.changes import Change, apply_change
 from demo.tenant.tables import Column, Table, encode
 
 Role = Literal["version", "date", "account", "generic"]
@@ -14,6 +14,8 @@ Role = Literal["version", "date", "account", "generic"]
 FACTS = "FactData"
 AGGREGATION = "FactDataAggregation"
 MASTER_DATA = "MasterData"
+
+HEAVY_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Member:
     id: str
     description: str = ""
     parent: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Dimension:
     """A dimension: its column name, what it means, and the members with more than an id.
 
     Members that only the facts know are added to its master by themselves.
+
+    Attributes:
+        attributes: Columns of the master beyond those of the role, filled from the members.
     """
 
     name: str
@@ -38,25 +43,35 @@ class Dimension:
     members: tuple[Member, ...] = ()
     hierarchy: str | None = None
     label: str | None = None
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure and the decimal type that metadata gives it."""
+    """A measure, the type that metadata gives it, and how it is summed over time.
+
+    Attributes:
+        precision: `None` leaves the facet out of the metadata.
+        scale: A number, `variable`, or `None` to leave it out.
+        exception: The exception aggregation over dates; empty for a plain sum.
+    """
 
     name: str
-    precision: int = 31
-    scale: int = 7
+    precision: int | None = 31
+    scale: int | str | None = 7
+    kind: str = "Edm.Decimal"
+    label: str | None = None
+    exception: str = ""
 
 
 @dataclass(frozen=True)
 class EntitySet:
-    """One set of a model: its name, its type for metadata, and where its rows come from."""
+    """One set of a model: its name, its type for metadata, and how facts make its rows."""
 
     name: str
     keys: tuple[str, ...]
     columns: tuple[str, ...]
-    table: Callable[[], Table]
+    table: Callable[[Table], Table]
     measures: frozenset[str] = frozenset()
     whole_key: bool = False
     grouped: bool = False
@@ -66,7 +81,8 @@ class EntitySet:
 class Model:
     """A model of the tenant. Its rows are made when they are first asked for.
 
-    `revision` counts changes of the rows, so that what was computed from older rows can be told.
+    A change puts another table in the place of the old one, so whoever reads `facts` once holds
+    rows that stay.
     """
 
     id: str
@@ -76,17 +92,27 @@ class Model:
     measures: tuple[Measure, ...]
     build: Callable[[], Table]
     custom: bool = False
-    revision: int = 0
+    _facts: Table | None = None
+    _changed: bool = False
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @property
     def untouched(self) -> bool:
         """Whether these are still the rows that the tenant starts with."""
-        return self.revision == 0 and not self.custom
+        return not self._changed and not self.custom
 
-    @cached_property
+    @property
+    def heavy(self) -> bool:
+        """Whether work on the rows, or making them, would hold up everyone else."""
+        return self._facts is None or self._facts.length >= HEAVY_ROWS
+
+    @property
     def facts(self) -> Table:
         """The raw fact records."""
-        return self.build()
+        with self._lock:
+            if self._facts is None:
+                self._facts = self.build()
+            return self._facts
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
@@ -101,44 +127,61 @@ class Model:
         ids = tuple(f"{key}___ID" for key in self.keys)
         wide = tuple(f"{key}___{part}" for key in self.keys for part in ("ID", "Description"))
         found = [
-            EntitySet(FACTS, self.keys, columns, lambda: self.facts, measures, whole_key=True),
-            EntitySet(AGGREGATION, self.keys, columns, lambda: self.facts, measures, grouped=True),
+            EntitySet(FACTS, self.keys, columns, _itself, measures, whole_key=True),
+            EntitySet(AGGREGATION, self.keys, columns, _itself, measures, grouped=True),
             EntitySet(MASTER_DATA, ids, wide, self._wide_master),
         ]
         for dimension in self.dimensions:
-            found.append(_master(self, dimension, ""))
+            found.append(_master(dimension, ""))
             if dimension.hierarchy:
-                found.append(_master(self, dimension, "WithHierarchy"))
+                found.append(_master(dimension, "WithHierarchy"))
         return {entity.name: entity for entity in found}
 
-    def change(self, added: int, removed: int) -> None:
-        """Change the rows as a planner at work would: drop the first ones, copy some in front."""
-        kept = np.arange(min(removed, self.facts.length), self.facts.length)
-        rows = np.concatenate([np.arange(min(added, self.facts.length)), kept]).astype(np.int32)
-        self.facts = Table(tuple(column.take(rows) for column in self.facts.columns), len(rows))
-        self.revision += 1
+    def role(self, role: Role) -> str | None:
+        """Return the name of the first dimension of a role."""
+        return next((each.name for each in self.dimensions if each.role == role), None)
 
-    def members(self, dimension: Dimension) -> Iterator[Member]:
-        """Yield the described members, then those that only facts know."""
-        known = {member.id for member in dimension.members}
-        yield from dimension.members
-        column = self.facts.by_name[dimension.name]
-        for value in sorted({value for value in column.values if value is not None} - known):
-            yield Member(value, value)
+    def distinct(self, column: str) -> EntitySet:
+        """Describe the set of the distinct values of a dimension column."""
+        return EntitySet(
+            f"{column}___Distinct",
+            (column,),
+            (column,),
+            lambda facts: facts.group(facts.where(None), (column,)),
+        )
 
-    def _wide_master(self) -> Table:
+    def change(self, change: Change) -> None:
+        """Change the rows as a planner at work would."""
+        with self._lock:
+            self._facts = apply_change(self._facts or self.build(), change)
+            self._changed = True
+
+    def _wide_master(self, facts: Table) -> Table:
         """Return the member combinations of the facts, with an id and a description of each."""
-        every = self.facts.where(None)
-        distinct = self.facts.group(every, self.keys)
+        distinct = facts.group(facts.where(None), self.keys)
         columns: list[Column] = []
         for dimension, column in zip(self.dimensions, distinct.columns, strict=True):
-            names = {member.id: member.description for member in self.members(dimension)}
+            names = {member.id: member.description for member in _members(facts, dimension)}
             described = tuple(names.get(value or "", value) for value in column.values)
             columns += [
                 Column(f"{dimension.name}___ID", column.codes, column.values),
                 Column(f"{dimension.name}___Description", column.codes, described),
             ]
         return Table(tuple(columns), distinct.length)
+
+
+def _itself(facts: Table) -> Table:
+    """Return the facts as they are."""
+    return facts
+
+
+def _members(facts: Table, dimension: Dimension) -> Iterator[Member]:
+    """Yield the described members, then those that only facts know."""
+    known = {member.id for member in dimension.members}
+    yield from dimension.members
+    column = facts.by_name[dimension.name]
+    for value in sorted({value for value in column.values if value is not None} - known):
+        yield Member(value, value)
 
 
 def table_of(columns: Mapping[str, Sequence[str | None]], measures: Sequence[str]) -> Table:
@@ -152,27 +195,28 @@ _KEY_COLUMN: dict[Role, str] = {"version": "VERSION", "date": "DATE"}
 _ACCOUNT_COLUMNS = ("accType", "aggregationType", "exceptionAggregationType")
 
 
-def _master(model: Model, dimension: Dimension, suffix: str) -> EntitySet:
+def _master(dimension: Dimension, suffix: str) -> EntitySet:
     """Describe the master set of a dimension, with or without its hierarchy."""
     key = _KEY_COLUMN.get(dimension.role, "ID")
     columns = [key] if dimension.role == "date" else list(dict.fromkeys([key, "ID"]))
     columns.append("Description")
     if dimension.role == "account":
         columns += _ACCOUNT_COLUMNS
+    columns += dimension.attributes
     if suffix:
         columns.append(f"{dimension.hierarchy}_PARENTID")
-    names = tuple(columns)
+    names = tuple(dict.fromkeys(columns))
     return EntitySet(
         f"{dimension.name}Master{suffix}",
         (key,),
         names,
-        lambda: _master_table(model, dimension, names),
+        lambda facts: _master_table(facts, dimension, names),
     )
 
 
-def _master_table(model: Model, dimension: Dimension, names: tuple[str, ...]) -> Table:
+def _master_table(facts: Table, dimension: Dimension, names: tuple[str, ...]) -> Table:
     """Fill the columns of a master from the members."""
-    members = list(model.members(dimension))
+    members = list(_members(facts, dimension))
     ids = [member.id for member in members]
     columns: dict[str, Sequence[str | None]] = {}
     for name in names:

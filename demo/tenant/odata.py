@@ -32,6 +32,13 @@ class Options:
     csv: bool = False
     delimiter: str = ","
     skip_token: str | None = None
+    delta_id: str | None = None
+    external_id: str | None = None
+
+    @property
+    def cut(self) -> bool:
+        """Whether the caller asked for a part of the rows only."""
+        return self.top is not None or self.skip is not None or self.package is not None
 
 
 def parse_orderby(text: str) -> tuple[tuple[str, bool], ...]:
@@ -85,8 +92,6 @@ def split_query(raw: str, *, refuse_plus: bool) -> dict[str, str]:
             raise QueryError("the query string is not UTF-8") from None
         if name in options:
             raise QueryError(f"the option {name} is given twice")
-        if name in {"deltaid", "externalid"}:
-            raise QueryError("delta reads are not simulated yet")
         if name.startswith("$") and name not in KNOWN_OPTIONS:
             raise QueryError(f"the option {name} is not supported")
         options[name] = value
@@ -121,6 +126,8 @@ def parse_query(raw: str, *, refuse_plus: bool = True) -> Options:
     options = split_query(raw, refuse_plus=refuse_plus)
     if "$skiptoken" in options and len(options) > 1:
         raise QueryError("a next link is used as it is, without further options")
+    if "deltaid" in options and options.keys() - {"deltaid", "pagesize"}:
+        raise QueryError("a delta link is used as it is, without further options")
     count = options.get("$count", "false")
     if count not in {"true", "false"}:
         raise QueryError(f"$count must be true or false, not '{count}'")
@@ -138,4 +145,6 @@ def parse_query(raw: str, *, refuse_plus: bool = True) -> Options:
         csv=_csv(options.get("$format", "json")),
         delimiter=options.get("delimiter", ","),
         skip_token=options.get("$skiptoken"),
+        delta_id=options.get("deltaid"),
+        external_id=options.get("externalid"),
     )

@@ -39,7 +39,6 @@ def window(options: Options, settings: Settings, offset: int, total: int) -> Win
         offset: Where the page starts within the rows that `$skip` and `$top` leave.
         total: How many rows the whole result has.
     """
-    cut = options.top is not None or options.skip is not None or options.package is not None
     size = options.page_size
     if size is None:
         size = settings.page_cap if options.top is not None else settings.default_page_size
@@ -54,41 +53,58 @@ def window(options: Options, settings: Settings, offset: int, total: int) -> Win
     linked = (
         stop < last
         and settings.link != "none"
-        and not (cut and settings.top_disables_link)
+        and not (options.cut and settings.top_disables_link)
         and not (oversize and settings.oversize_disables_link)
     )
     return Window(start, stop, linked)
 
 
-def make_token(raw_query: str, offset: int) -> str:
-    """Pack a query and the place of its next page into an opaque token."""
-    return base64.urlsafe_b64encode(f"{offset}:{raw_query}".encode()).decode().rstrip("=")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page stands in a pull.
+
+    Attributes:
+        raw_query: The query that began the pull.
+        offset: How many rows were served before.
+        subscription: The id of the subscription that the pull feeds, if it tracks changes.
+    """
+
+    raw_query: str
+    offset: int = 0
+    subscription: str | None = None
 
 
-def read_token(token: str) -> tuple[str, int]:
-    """Unpack a token into the raw query and the offset.
+def make_token(place: Place) -> str:
+    """Pack the place of a next page into an opaque token."""
+    head = f"{place.offset}~{place.subscription or ''}"
+    return base64.urlsafe_b64encode(f"{head}:{place.raw_query}".encode()).decode().rstrip("=")
+
+
+def read_token(token: str) -> Place:
+    """Unpack a token.
 
     Raises:
         QueryError: The token was not made by `make_token`.
     """
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-        offset, _, raw_query = text.partition(":")
-        return raw_query, int(offset)
+        head, _, raw_query = text.partition(":")
+        offset, _, subscription = head.partition("~")
+        return Place(raw_query, int(offset), subscription or None)
     except ValueError:
         raise QueryError("the skip token is not valid") from None
 
 
-def link(settings: Settings, base: str, path: str, token: str) -> str:
-    """Write the next link in the shape that the settings ask for.
+def link(settings: Settings, base: str, path: str, query: str) -> str:
+    """Write a link to another page of a set in the shape that the settings ask for.
 
     Args:
         settings: Names the shape.
         base: Scheme and host of the request.
         path: The path of the request, as it was sent.
-        token: The opaque token.
+        query: The query string of the link.
     """
-    tail = f"?$skiptoken={token}"
+    tail = f"?{query}"
     match settings.link:
         case "root":
             return f"{path}{tail}"
@@ -139,8 +155,9 @@ def envelope(
     *,
     count: int | None = None,
     next_link: str | None = None,
+    delta_link: str | None = None,
 ) -> bytes:
-    """Write the answer around the rows: context, count, diagnostics, link."""
+    """Write the answer around the rows: context, count, diagnostics, links."""
     number: type[int | str] = str if settings.entities_as_string else int
     head: dict[str, object] = {"@odata.context": context}
     if count is not None:
@@ -151,6 +168,8 @@ def envelope(
     }
     if next_link is not None:
         tail["@odata.nextLink"] = next_link
+    if delta_link is not None:
+        tail["@odata.deltaLink"] = delta_link
     if settings.lower_case_annotations:
         head, tail = (
             {name.lower(): value for name, value in part.items()} for part in (head, tail)

@@ -124,19 +124,19 @@ def plan_model() -> Model:
             Dimension("Region", members=(*REGIONS, Member("#", "Unassigned")), hierarchy="H1"),
             Dimension("Product", members=(*PRODUCTS, Member("#", "Unassigned"))),
         ),
-        (Measure("Revenue"), Measure("Headcount")),
+        (Measure("Revenue"), Measure("Headcount", exception="LAST")),
         build,
     )
 
 
-def _account(name: str, description: str, kind: str, parent: str, *, last: bool = False) -> Member:
-    """Describe an account; balances say by `LAST` that they are not summed over time."""
+def _account(name: str, description: str, kind: str, parent: str, over_time: str = "") -> Member:
+    """Describe an account; `over_time` says what stands in place of a sum over dates."""
     attributes = {
         "accType": kind,
         "aggregationType": "SUM",
-        "exceptionAggregationType": "LAST" if last else "",
+        "exceptionAggregationType": over_time,
     }
-    return Member(name, description, parent, attributes)
+    return Member(name, description, parent or None, attributes)
 
 
 ACCOUNT_MEMBERS = (
@@ -146,11 +146,11 @@ ACCOUNT_MEMBERS = (
     _account("OTHER_INCOME", "Other income", "INC", "PL"),
     _account("MATERIAL", "Material", "EXP", "PL"),
     _account("PAYROLL", "Payroll", "EXP", "PL"),
-    _account("CASH", "Cash", "AST", "BS", last=True),
-    _account("DEBT", "Debt", "LEQ", "BS", last=True),
-    Member(
-        "HEADCOUNT", "Head count", None, {"accType": "NFIN", "exceptionAggregationType": "LAST"}
-    ),
+    _account("CASH", "Cash", "AST", "BS", "LAST"),
+    _account("DEBT", "Debt", "LEQ", "BS", "LAST"),
+    _account("HEADCOUNT", "Head count", "NFIN", "", "LAST"),
+    _account("PRICE", "Price per unit", "NFIN", "", "AVG"),
+    _account("UNITS", "Units sold", "NFIN", ""),
 )
 
 AccountRow = tuple[str, str, str, str, str | None]
@@ -174,8 +174,18 @@ def _account_rows() -> Iterator[AccountRow]:
                 for centre in ("CC100", "CC200", "CC 300/ä"):
                     for _ in range(rng.choice((1, 1, 2))):
                         yield version, month, account, centre, _amount(rng.randrange(low, high))
+    yield from _more_figures()
     yield ACTUAL, "202501", "REVENUE", "#", None
     yield ACTUAL, "202501", "REVENUE", "#", "-1.0000001"
+
+
+def _more_figures() -> Iterator[AccountRow]:
+    """Yield figures that are no money: a price, which is averaged over time, and a quantity."""
+    rng = random.Random(SEED + 3)  # noqa: S311 - repeatable, not secret
+    for version in (ACTUAL, TARGET):
+        for month in MONTHS:
+            yield version, month, "PRICE", "CC100", _amount(rng.randrange(900, 1_100))
+            yield version, month, "UNITS", "CC100", str(rng.randrange(10, 99))
 
 
 def account_model() -> Model:

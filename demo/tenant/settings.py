@@ -27,6 +27,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # Queries
     strict_plus: bool = True
     aggregation: bool = True
+    aggregation_rule: Literal["sum", "exception"] = "sum"
+    aggregation_digits: Whole | None = None
+    masters_in_metadata: bool = True
     refuse_count: bool = False
     refuse_count_with_select: bool = False
     unknown_set_status: Literal[400, 404] = 404
@@ -40,6 +43,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     oversize_disables_link: bool = False
     shuffle_skip: bool = True
     shuffle_ties: bool = False
+    volatile: bool | Literal["added", "removed", "changed", "moved"] = False
+
+    # Delta
+    track_changes: bool = True
+    delta_reread: bool = True
+    delta_retention_s: Seconds | None = None
+
+    # Transfer
+    gzip: bool = False
+    chunked: bool = False
 
     # Spelling
     count_as_string: bool = False

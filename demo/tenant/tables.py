@@ -44,7 +44,8 @@ _FUNCTIONS: dict[str, Callable[[str, str], bool]] = {
 class Column:
     """One column: distinct values and, for each row, which of them it holds.
 
-    A numeric column may hold text that is no number, so that a test can plant one.
+    A numeric column may hold text that is no number, so that a test can plant one. `cache` holds
+    what was made of the values; columns of the same values share it, so a cut costs no new sort.
     """
 
     name: str
@@ -53,16 +54,32 @@ class Column:
     numeric: bool = False
     cache: dict[object, Anything] = field(default_factory=dict, repr=False)
 
-    @cached_property
+    @property
     def decimals(self) -> list[Decimal | None]:
         """The distinct values as numbers; `None` for null and for text that is no number."""
+        found: list[Decimal | None] = self._made("decimals", self._read_decimals)
+        return found
+
+    @property
+    def ranks(self) -> Keys:
+        """The place of each distinct value in ascending order; nulls first, equals share one."""
+        found: Keys = self._made("ranks", self._read_ranks)
+        return found
+
+    def _made(self, what: str, make: Callable[[], Anything]) -> Anything:  # noqa: ANN401 - a cache
+        """Return what was made of the values before, or make it."""
+        if what not in self.cache:
+            self.cache[what] = make()
+        return self.cache[what]
+
+    def _read_decimals(self) -> list[Decimal | None]:
+        """Read every value that is a number."""
         return [
             Decimal(v) if v is not None and JSON_NUMBER.fullmatch(v) else None for v in self.values
         ]
 
-    @cached_property
-    def ranks(self) -> Keys:
-        """The place of each distinct value in ascending order; nulls first, equals share one."""
+    def _read_ranks(self) -> Keys:
+        """Sort the values."""
         numbers = self.decimals if self.numeric else [None] * len(self.values)
         keys = [_sort_key(text, number) for text, number in zip(self.values, numbers, strict=True)]
         places = {key: place for place, key in enumerate(sorted(set(keys)))}
@@ -70,7 +87,7 @@ class Column:
 
     def take(self, rows: Codes) -> "Column":
         """Return the column cut to these rows."""
-        return Column(self.name, self.codes[rows], self.values, self.numeric)
+        return Column(self.name, self.codes[rows], self.values, self.numeric, self.cache)
 
     def texts(self) -> list[str | None]:
         """Return the value of every row."""
@@ -102,6 +119,15 @@ class Table:
     def by_name(self) -> dict[str, Column]:
         """The columns by their names."""
         return {column.name: column for column in self.columns}
+
+    def records(self, rows: Codes, names: Sequence[str]) -> list[tuple[str | None, ...]]:
+        """Return the values of some columns, row by row."""
+        texts = [self.by_name[name].take(rows).texts() for name in names]
+        return list(zip(*texts, strict=True)) if texts else [()] * len(rows)
+
+    def take(self, rows: Codes) -> "Table":
+        """Return the table cut to these rows."""
+        return Table(tuple(column.take(rows) for column in self.columns), len(rows))
 
     def where(self, condition: Expression | None) -> Codes:
         """Return the rows that meet a condition, in stored order."""
@@ -165,6 +191,10 @@ class Table:
             case Compare() | Call():
                 column = self.by_name[condition.column]
                 return _verdicts(column, condition)[column.codes]
+
+
+# A table and which of its rows count, in their order.
+View = tuple[Table, Codes]
 
 
 def _verdicts(column: Column, condition: Compare | Call) -> Mask:

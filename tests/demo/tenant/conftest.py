@@ -8,7 +8,7 @@ import pytest
 
 from demo.tenant.app import Tenant
 from demo.tenant.bulk import DAILY
-from demo.tenant.export import BASE
+from demo.tenant.call import BASE
 from demo.tenant.oauth import CLIENT_ID, SECRET
 from demo.tenant.samples import ACCOUNTS, PLAN
 from demo.tenant.settings import merge
@@ -73,6 +73,12 @@ class Caller:
         """Add a rule."""
         answer = await self.admin("faults", [{"kind": kind, **rule}])
         assert answer.status_code == 200, answer.text
+
+    async def csrf(self) -> dict[str, str]:
+        """Fetch the header that a write needs."""
+        answer = await self.get("/api/v1/csrf", **{"x-csrf-token": "fetch"})
+        assert answer.status_code == 200, answer.text
+        return {"x-csrf-token": answer.headers["x-csrf-token"]}
 
     async def log(self) -> dict[str, Any]:
         """GET the request log."""

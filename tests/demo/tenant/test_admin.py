@@ -189,7 +189,8 @@ async def test_an_unknown_admin_call_is_a_404(caller: Caller) -> None:
 def test_the_package_describes_every_switch_kind_and_category() -> None:
     """The page that the documentation leads to names all there is, with the defaults."""
     text = demo.tenant.__doc__ or ""
-    described = dict(re.findall(r"^    (\w+) +(\w+)[; |]", text, re.MULTILINE))
+    switches = text[text.index("Switches (") : text.index("Faults are")]
+    described = dict(re.findall(r"^    (\w+) +(\w+)[; |]", switches, re.MULTILINE))
     for name, default in msgspec.to_builtins(Settings()).items():
         plain = json.dumps(default).strip('"').removesuffix(".0")
         assert described.get(name) == plain, name

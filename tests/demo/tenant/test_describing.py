@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from demo.tenant.export import BASE
+from demo.tenant.call import BASE
 from demo.tenant.samples import ACCOUNTS, PLAN, QUARTERS
 from tests.demo.tenant.conftest import HOST, SERVICE, Caller
 

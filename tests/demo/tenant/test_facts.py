@@ -270,16 +270,6 @@ async def test_csv_comes_on_request(caller: Caller) -> None:
     assert answer.text == "Date;M\r\n202401;1.50\r\n202402;\r\n"
 
 
-async def test_the_models_cover_every_grain(caller: Caller) -> None:
-    """Days, months, quarters and years, in the forms that SAC uses."""
-    forms = {}
-    for model in caller.state.models.values():
-        column = "Time" if "Time" in model.keys else "Date"
-        dates = [v for v in model.facts.by_name[column].values if v and v not in {"#", "0000"}]
-        forms[model.name, model.id] = {len(date) for date in dates}
-    assert sorted(sizes.pop() for sizes in forms.values()) == [4, 5, 6, 6, 6, 8]
-
-
 async def test_the_daily_model_has_the_columns_of_the_yardstick(caller: Caller) -> None:
     """Nine keys and two measures, some 220 bytes of JSON a row."""
     answer = await caller.get(DAYS)

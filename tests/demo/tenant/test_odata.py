@@ -68,7 +68,8 @@ def test_what_the_service_ignores_is_ignored(raw: str) -> None:
         "$top=1&$top=2",
         "$skiptoken=x&pagesize=5",
         "$filter=A+eq+'x'",
-        "deltaid=1",
+        "deltaid=1&$top=1",
+        "$deltatoken=1&$deltatoken=2",
     ],
 )
 def test_what_the_service_refuses_is_refused(raw: str) -> None:

@@ -4,7 +4,7 @@ import uuid
 
 import pytest
 
-from demo.tenant.export import BASE
+from demo.tenant.call import BASE
 from demo.tenant.samples import PLAN
 from tests.demo.tenant.conftest import FACTS, PLAN_KEYS, SCHEME, SERVICE, SUMS, Caller
 
@@ -29,7 +29,11 @@ REFUSED = [
     (f"{FACTS}?$skiptoken=scribble", 400, "token"),
     (f"{FACTS}?$skiptoken=MjpwYWdlc2l6ZT0y&$top=1", 400, "next link"),
     (f"{FACTS}/$count", 406, "$count=true"),
-    (f"{SERVICE}/{PLAN}/AuditData", 404, "[3707]"),
+    (f"{SERVICE}/{PLAN}/AuditData", 404, "[3905]"),
+    (f"{SERVICE}/{PLAN}/Revenue___Distinct", 404, "[3707]"),
+    (f"{FACTS}?deltaid=scribble", 404, "subscription"),
+    (f"{FACTS}?deltaid=scribble&$top=1", 400, "delta link"),
+    (f"{FACTS}?externalid=scribble", 404, "subscription"),
     (f"{SERVICE}/{PLAN}/Data", 404, "[3707]"),
     (f"{SERVICE}/{PLAN}/factdata", 404, "[3707]"),
     (f"{SERVICE}/{PLAN}", 404, "[1305]"),
@@ -37,7 +41,7 @@ REFUSED = [
     (f"{SERVICE}/CNONE/$metadata", 404, "provider"),
     (f"{BASE}/providers/other/{PLAN}/FactData", 404, "provider"),
     (f"{BASE}/elsewhere", 404, "[1305]"),
-    ("/api/v1/csrf", 404, "address"),
+    ("/api/v1/csrfs", 404, "address"),
     ("/", 404, "address"),
     (f"{FACTS}?x={'x' * 17_000}", 414, "long"),
 ]
@@ -139,8 +143,9 @@ async def test_only_json_is_served(caller: Caller, accept: str, status: int) -> 
 
 @pytest.mark.parametrize("url", [FACTS, f"{FACTS}/$query", f"{BASE}/$batch"])
 async def test_writing_is_refused(caller: Caller, url: str) -> None:
-    """403 with the CSRF hint while the token is missing, 405 once it is there."""
-    answer = await caller.http.post(url)
-    assert (answer.status_code, answer.headers["x-csrf-token"]) == (403, "required")
-    answer = await caller.http.post(url, headers={"x-csrf-token": "abc"})
+    """403 with the CSRF hint while the token is missing or made up, 405 once it is there."""
+    for headers in ({}, {"x-csrf-token": "abc"}, {"x-csrf-token": "fetch"}):
+        answer = await caller.http.post(url, headers=headers)
+        assert (answer.status_code, answer.headers["x-csrf-token"]) == (403, "required")
+    answer = await caller.http.post(url, headers=await caller.csrf())
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
