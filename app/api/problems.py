@@ -63,6 +63,9 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.SourceUnreachableError: ProblemKind(
         _UNAVAILABLE, "The data source cannot be reached", _SOON_S
     ),
+    errors.HostNotFoundError: ProblemKind(
+        _UNAVAILABLE, "The data source's host is not known", _SOON_S
+    ),
     errors.SourceTimeoutError: ProblemKind(
         _UNAVAILABLE, "The data source did not answer in time", _SOON_S
     ),
@@ -78,11 +81,19 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     ),
     errors.GrantRefusedError: ProblemKind(_UPSTREAM, "The data source refused the kind of login"),
     errors.TokenEndpointError: ProblemKind(_UPSTREAM, "The token address gives no token"),
+    errors.IdentityZoneError: ProblemKind(_UPSTREAM, "The token address names no tenant"),
     errors.BearerRefusedError: ProblemKind(_UPSTREAM, "The data source refused its own token"),
     errors.AccessDeniedError: ProblemKind(_UPSTREAM, "The data source denied access"),
+    errors.ExportNotAllowedError: ProblemKind(_UPSTREAM, "The client may not export data"),
     errors.LoginPageError: ProblemKind(_UPSTREAM, "The data source sent a login page"),
+    errors.RedirectedError: ProblemKind(_UPSTREAM, "The data source redirects to a login"),
     errors.ModelNotFoundError: ProblemKind(_UPSTREAM, "The data source has no such model"),
+    errors.EndpointNotValidError: ProblemKind(_UPSTREAM, "The address is no export service"),
+    errors.EntitySetMissingError: ProblemKind(_UPSTREAM, "The model has no such entity set"),
     errors.QueryRefusedError: ProblemKind(_UPSTREAM, "The data source refused the query"),
+    errors.KeysNotSelectedError: ProblemKind(_UPSTREAM, "The model has changed"),
+    errors.FilterNotPreparedError: ProblemKind(_UPSTREAM, "The filter cannot be prepared"),
+    errors.NotAcceptableError: ProblemKind(_UPSTREAM, "The form of answer is not served"),
     errors.SourceAnswerError: ProblemKind(_UPSTREAM, "The data source sent an unusable answer"),
     errors.UnsafeLinkError: ProblemKind(_UPSTREAM, "The data source sent an unsafe link"),
     errors.IncompletePullError: ProblemKind(_UPSTREAM, "The data did not arrive whole"),

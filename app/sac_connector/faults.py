@@ -25,11 +25,20 @@ from app.errors import (
     BearerRefusedError,
     CertificateError,
     CredentialsRefusedError,
+    EndpointNotValidError,
+    EntitySetMissingError,
+    ExportNotAllowedError,
+    FilterNotPreparedError,
     GrantRefusedError,
+    HostNotFoundError,
+    IdentityZoneError,
+    KeysNotSelectedError,
     LoginPageError,
     ModelNotFoundError,
+    NotAcceptableError,
     QueryRefusedError,
     RateLimitedError,
+    RedirectedError,
     SourceAnswerError,
     SourceError,
     SourceTimeoutError,
@@ -48,22 +57,17 @@ CHECK_ACCESS: Final = (
     "In System > Administration > App Integration, the OAuth client needs purpose API Access "
     "and access to the Data Export Service."
 )
+CHECK_MODEL: Final = (
+    "Check the model id of the dataset (case-sensitive) and SAC_TENANT_URL; "
+    "`python -m demo.discover` lists the models."
+)
+CHECK_QUERY: Final = "Check the filter and the columns of the dataset."
 TRY_LATER: Final = "It is tried again at the next refresh."
 
 # The number in brackets at the end of a message is the stable part of an error; `code` is a new
 # id in each answer (observed).
 _NUMBER: Final = re.compile(r"\[(\d{4})\]")
-_NOT_ALLOWED: Final = 3401
-_NOT_FOUND: Final = frozenset({1305, 3707})
-_KEYS_NOT_SELECTED: Final = 1402
-_NOT_PREPARED: Final = 1205
 _TRY_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
-_QUERY_WORDS: Final[Mapping[int, str]] = {
-    _KEYS_NOT_SELECTED: "not all key columns were selected; the model has changed since it was "
-    "read",
-    _NOT_PREPARED: "the filter cannot be prepared; write `in (...)` as a chain of `or`",
-}
-_MEANT: Final = frozenset({_NOT_ALLOWED, *_NOT_FOUND, *_QUERY_WORDS})
 _GRANT_ERRORS: Final = frozenset({"unauthorized_client", "unsupported_grant_type"})
 _GRANT_WORDS: Final = re.compile(r"grant.?type", re.IGNORECASE)
 _LONGEST_MESSAGE: Final = 200
@@ -75,6 +79,61 @@ CLIENT_ERRORS: Final = (
     httpx.InvalidURL,
     httpx.StreamError,
     httpx.CookieConflict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    kind: type[SourceError]
+    problem: str
+    next_step: str
+
+
+_BY_NUMBER: Final[Mapping[int, _Refusal]] = {
+    1205: _Refusal(
+        FilterNotPreparedError,
+        "cannot prepare the filter",
+        "Write `in (...)` in the filter of the dataset as a chain of `or`.",
+    ),
+    1305: _Refusal(
+        EndpointNotValidError,
+        "has no export service at this address",
+        "Check that SAC_TENANT_URL names the tenant's own host, without a path.",
+    ),
+    1402: _Refusal(
+        KeysNotSelectedError,
+        "refused a query without all key columns; the model has changed since it was read",
+        "Refresh again: the columns are then read anew.",
+    ),
+    3401: _Refusal(
+        ExportNotAllowedError, "does not let this OAuth client use the export API", CHECK_ACCESS
+    ),
+    3707: _Refusal(
+        EntitySetMissingError,
+        "has no such entity set for this model",
+        "Check that the model is an acquired one; `python -m demo.discover` lists its sets.",
+    ),
+}
+_BY_STATUS: Final[Mapping[int, _Refusal]] = {
+    HTTPStatus.UNAUTHORIZED: _Refusal(
+        BearerRefusedError,
+        "refused a token that was issued a moment ago",
+        f"Check that SAC_TENANT_URL and SAC_TOKEN_URL belong to the same tenant. {CHECK_ACCESS}",
+    ),
+    HTTPStatus.FORBIDDEN: _Refusal(
+        AccessDeniedError, "does not let this OAuth client export data", CHECK_ACCESS
+    ),
+    HTTPStatus.NOT_FOUND: _Refusal(
+        ModelNotFoundError, "knows no such model or address", CHECK_MODEL
+    ),
+    HTTPStatus.NOT_ACCEPTABLE: _Refusal(
+        NotAcceptableError,
+        "does not serve this form of answer",
+        "Check for a proxy that changes the Accept header.",
+    ),
+}
+_OTHERWISE: Final = _Refusal(
+    QueryRefusedError, "refused the query: a column, the filter or an option is wrong", CHECK_QUERY
 )
 
 
@@ -132,6 +191,11 @@ def token_fault(answer: Answer, now: datetime) -> SourceError | None:
         return None
     if status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _overload(answer, "The token endpoint", now)
+    if status == HTTPStatus.NOT_FOUND and answer.looks_like_html:
+        return IdentityZoneError(
+            "SAC_TOKEN_URL names a tenant that SAP does not know (404 with a web page).",
+            next_step=COPY_LOGIN_URL,
+        )
     if answer.looks_like_html or status not in {
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.UNAUTHORIZED,
@@ -180,33 +244,15 @@ def export_fault(answer: Answer, now: datetime) -> SourceError | None:
 def _refused_request(status: int, number: int | None) -> SourceError:
     said = f"{status}" if number is None else f"{status} [{number:04}]"
     # A number that we know says more than the status, and the status more than an unknown number.
-    meant = number in _MEANT
-    if number == _NOT_ALLOWED or (not meant and status == HTTPStatus.FORBIDDEN):
-        return AccessDeniedError(
-            f"{SAC} does not let this OAuth client export data ({said}).", next_step=CHECK_ACCESS
-        )
-    if status == HTTPStatus.UNAUTHORIZED:
-        return BearerRefusedError(
-            f"{SAC} refused a token that was issued a moment ago ({said}).",
-            next_step="Check that SAC_TENANT_URL and SAC_TOKEN_URL belong to the same tenant. "
-            + CHECK_ACCESS,
-        )
-    if number in _NOT_FOUND or (not meant and status == HTTPStatus.NOT_FOUND):
-        return ModelNotFoundError(
-            f"{SAC} knows no such model or address ({said}).",
-            next_step="Check SAC_MODEL_ID (case-sensitive) and SAC_TENANT_URL.",
-        )
-    words = _QUERY_WORDS.get(number or 0, "a column, the filter or an option is wrong")
-    return QueryRefusedError(
-        f"{SAC} refused the query ({said}): {words}.",
-        number=number,
-        next_step="Check SAC_FILTER and the columns; docs/access.md lists the numbers.",
-    )
+    refusal = _BY_NUMBER.get(number or 0) or _BY_STATUS.get(status) or _OTHERWISE
+    return refusal.kind(f"{SAC} {refusal.problem} ({said}).", next_step=refusal.next_step)
 
 
 def _login_page(answer: Answer) -> LoginPageError:
-    what = "a web page" if answer.status == HTTPStatus.OK else f"a redirect ({answer.status})"
-    return LoginPageError(
+    page = answer.status == HTTPStatus.OK
+    what = "a web page" if page else f"a redirect ({answer.status})"
+    kind = LoginPageError if page else RedirectedError
+    return kind(
         f"{SAC} answered with {what} instead of data: it wants a login in a browser.",
         next_step=f"Check SAC_TENANT_URL. {CHECK_ACCESS}",
     )
@@ -264,9 +310,7 @@ def transport_fault(error: ClientError, url: str) -> SourceError:
             "SSL_CERT_FILE names.",
         )
     if isinstance(error, httpx.ConnectError):
-        return SourceUnreachableError(
-            f"{host} cannot be reached: {_why(error)}.", next_step=CHECK_TENANT_URL
-        )
+        return _unreachable(error, host)
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
         return SourceAnswerError(
             f"The address at {host} cannot be asked.", next_step=CHECK_TENANT_URL
@@ -285,16 +329,17 @@ def _host(url: str) -> str:
         return "the tenant"
 
 
-def _why(error: httpx.ConnectError) -> str:
+def _unreachable(error: httpx.ConnectError, host: str) -> SourceError:
     """Say in words why a connection failed; the system's texts vary with the platform."""
     causes = list(_causes(error))
     text = " ".join(str(cause) for cause in causes).lower()
-    refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
     if any(word in text for word in ("name", "nodename", "getaddrinfo", "resolution")):
-        return "the host name is not known"
-    return (
-        "the connection was refused" if refused or "refused" in text else "there is no connection"
-    )
+        return HostNotFoundError(
+            f"{host} cannot be reached: the host name is not known.", next_step=CHECK_TENANT_URL
+        )
+    refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
+    why = "the connection was refused" if refused or "refused" in text else "there is no connection"
+    return SourceUnreachableError(f"{host} cannot be reached: {why}.", next_step=CHECK_TENANT_URL)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -1,0 +1,160 @@
+"""The one tree of errors, split first by what went wrong and then by whether trying again can help.
+
+    SeriesError
+    ├── ConfigError                  settings are missing or malformed; all problems at once
+    ├── SourceError                  a login or a pull failed; the cache is untouched
+    │   ├── TransientSourceError     the same request may succeed later
+    │   │   ├── SourceUnreachableError   no connection, or it broke in mid-answer
+    │   │   │   └── HostNotFoundError    the name of the host is not known
+    │   │   ├── SourceTimeoutError       no answer in time
+    │   │   ├── RateLimitedError         429; may carry the wait the tenant asked for
+    │   │   └── SourceUnavailableError   5xx without a number of the export service
+    │   ├── CertificateError         the server's certificate cannot be trusted
+    │   ├── CredentialsRefusedError  the token endpoint knows no such client and secret
+    │   ├── GrantRefusedError        the client may not use client credentials
+    │   ├── TokenEndpointError       the token URL is not a token endpoint, or answers nonsense
+    │   │   └── IdentityZoneError    no tenant of SAC has this name
+    │   ├── BearerRefusedError       a fresh token was refused by the export service
+    │   ├── AccessDeniedError        the client lacks access to the export service or the model
+    │   │   └── ExportNotAllowedError    the Data Export Service is not in its access list
+    │   ├── LoginPageError           a web page or a redirect where data was expected
+    │   │   └── RedirectedError      a redirect, which was not followed
+    │   ├── ModelNotFoundError       no such model, entity set or address
+    │   │   ├── EndpointNotValidError    the address is none of the export service
+    │   │   └── EntitySetMissingError    the model has no such entity set
+    │   ├── QueryRefusedError        the tenant refused the query (columns, filter)
+    │   │   ├── KeysNotSelectedError     the model has changed since it was read
+    │   │   ├── FilterNotPreparedError   the filter cannot be prepared
+    │   │   └── NotAcceptableError   the form of answer is not served
+    │   ├── SourceAnswerError        an answer that is not what the export service sends
+    │   ├── UnsafeLinkError          a next link to another host, or one already followed
+    │   ├── IncompletePullError      rows are missing or doubled; nothing was published
+    │   │   └── DataChangedError         the data changed while it was read; may be read anew
+    │   └── DeadlineExceededError    the pull as a whole took too long
+    ├── DataError                    complete data that breaks the contract
+    │   ├── BadValueError            a value that is no number; names page, row and column
+    │   ├── GrainError               date ids that do not fit the grain
+    │   ├── UnknownColumnError       the definition names a column that the model lacks
+    │   ├── MixedDataError           versions or accounts would be added up unasked
+    │   └── EmptyPullError           the pull succeeded and holds no usable row
+    ├── UnexpectedError              a fault of this program
+    ├── CacheError                   the cache cannot be read or written
+    │   ├── CacheMissingError        nothing was ever saved
+    │   ├── CacheCorruptError        what is there is not what was saved
+    │   └── CacheUnavailableError    the place itself fails (permission, disk, network)
+    └── RequestError                 a caller asked for what does not exist
+        ├── UnknownDatasetError
+        ├── BadQueryError
+        └── SourceConflictError      sample data would overwrite data of a tenant
+
+Every leaf has a stable `code` for machines, and two sentences for people: what is wrong, and the
+next step. Both may be shown as they stand, so neither ever holds a secret, a token or a body.
+"""
+
+from app.errors.base import (
+    CLIENT_ID_VARIABLE,
+    SECRET_VARIABLE,
+    ConfigError,
+    ConfigProblem,
+    SeriesError,
+    UnexpectedError,
+)
+from app.errors.local import (
+    BadQueryError,
+    BadValueError,
+    CacheCorruptError,
+    CacheError,
+    CacheMissingError,
+    CacheUnavailableError,
+    DataError,
+    EmptyPullError,
+    GrainError,
+    MixedDataError,
+    RequestError,
+    SourceConflictError,
+    UnknownColumnError,
+    UnknownDatasetError,
+)
+from app.errors.source import (
+    AccessDeniedError,
+    BearerRefusedError,
+    CertificateError,
+    CredentialsRefusedError,
+    DataChangedError,
+    DeadlineExceededError,
+    EndpointNotValidError,
+    EntitySetMissingError,
+    ExportNotAllowedError,
+    FilterNotPreparedError,
+    GrantRefusedError,
+    HostNotFoundError,
+    IdentityZoneError,
+    IncompletePullError,
+    KeysNotSelectedError,
+    LoginPageError,
+    ModelNotFoundError,
+    NotAcceptableError,
+    QueryRefusedError,
+    RateLimitedError,
+    RedirectedError,
+    SourceAnswerError,
+    SourceError,
+    SourceTimeoutError,
+    SourceUnavailableError,
+    SourceUnreachableError,
+    TokenEndpointError,
+    TransientSourceError,
+    UnsafeLinkError,
+)
+
+__all__ = [
+    "CLIENT_ID_VARIABLE",
+    "SECRET_VARIABLE",
+    "AccessDeniedError",
+    "BadQueryError",
+    "BadValueError",
+    "BearerRefusedError",
+    "CacheCorruptError",
+    "CacheError",
+    "CacheMissingError",
+    "CacheUnavailableError",
+    "CertificateError",
+    "ConfigError",
+    "ConfigProblem",
+    "CredentialsRefusedError",
+    "DataChangedError",
+    "DataError",
+    "DeadlineExceededError",
+    "EmptyPullError",
+    "EndpointNotValidError",
+    "EntitySetMissingError",
+    "ExportNotAllowedError",
+    "FilterNotPreparedError",
+    "GrainError",
+    "GrantRefusedError",
+    "HostNotFoundError",
+    "IdentityZoneError",
+    "IncompletePullError",
+    "KeysNotSelectedError",
+    "LoginPageError",
+    "MixedDataError",
+    "ModelNotFoundError",
+    "NotAcceptableError",
+    "QueryRefusedError",
+    "RateLimitedError",
+    "RedirectedError",
+    "RequestError",
+    "SeriesError",
+    "SourceAnswerError",
+    "SourceConflictError",
+    "SourceError",
+    "SourceTimeoutError",
+    "SourceUnavailableError",
+    "SourceUnreachableError",
+    "TokenEndpointError",
+    "TransientSourceError",
+    "UnexpectedError",
+    "UnknownColumnError",
+    "UnknownDatasetError",
+    "UnsafeLinkError",
+]

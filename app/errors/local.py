@@ -1,0 +1,111 @@
+"""What goes wrong on our side: data that breaks the contract, the cache, a caller's request."""
+
+from __future__ import annotations
+
+from app.errors.base import SeriesError
+
+
+class DataError(SeriesError):
+    """The data arrived whole but breaks the contract of a series."""
+
+    code = "data_error"
+
+
+class BadValueError(DataError):
+    """A value of the measure is not a finite number.
+
+    Attributes:
+        page: 1-based page of the pull.
+        row: 1-based row within the page.
+        column: The source's name of the column.
+    """
+
+    code = "bad_value"
+
+    def __init__(
+        self, problem: str, *, page: int, row: int, column: str, next_step: str = ""
+    ) -> None:
+        super().__init__(problem, next_step=next_step)
+        self.page = page
+        self.row = row
+        self.column = column
+
+
+class GrainError(DataError):
+    """The date ids of the source do not have the form of the dataset's grain."""
+
+    code = "grain_mismatch"
+
+
+class UnknownColumnError(DataError):
+    """The dataset definition names columns that the source does not have."""
+
+    code = "unknown_column"
+
+
+class MixedDataError(DataError):
+    """Members that do not belong together would be added up without having been asked for."""
+
+    code = "mixed_data"
+
+
+class EmptyPullError(DataError):
+    """The pull succeeded and holds no row that a series could show."""
+
+    code = "empty_pull"
+
+
+class CacheError(SeriesError):
+    """The cache cannot be read or written."""
+
+    code = "cache_error"
+
+
+class CacheMissingError(CacheError):
+    """Nothing was ever saved for this dataset."""
+
+    code = "cache_missing"
+
+
+class CacheCorruptError(CacheError):
+    """What the cache holds is not what was saved."""
+
+    code = "cache_corrupt"
+
+
+class CacheUnavailableError(CacheError):
+    """The place of the cache fails: permission, full disk, network."""
+
+    code = "cache_unavailable"
+
+
+class RequestError(SeriesError):
+    """A caller asked for something that does not exist or cannot be done."""
+
+    code = "bad_request"
+
+
+class UnknownDatasetError(RequestError):
+    """No dataset has this name."""
+
+    code = "unknown_dataset"
+
+
+class BadQueryError(RequestError):
+    """A query parameter is malformed, or names what the series does not have.
+
+    Attributes:
+        parameter: The name of the query parameter.
+    """
+
+    code = "bad_query"
+
+    def __init__(self, problem: str, *, parameter: str, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
+        self.parameter = parameter
+
+
+class SourceConflictError(RequestError):
+    """A refresh from sample data would replace data that came from a tenant."""
+
+    code = "source_conflict"
