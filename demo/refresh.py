@@ -15,7 +15,7 @@ from app.config import Settings, load_settings
 from app.errors import SeriesError
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
-from app.records import DEFAULT_DATASET, RefreshOutcome
+from app.records import DEFAULT_DATASET, RefreshOptions, RefreshOutcome
 from app.wiring import open_services
 from demo.progress import shown
 
@@ -27,8 +27,16 @@ class Source(StrEnum):
     FIXTURE = "fixture"
 
 
-async def refresh(settings: Settings, source: Source) -> RefreshOutcome:
+async def refresh(
+    settings: Settings, dataset: str, source: Source | None, options: RefreshOptions
+) -> RefreshOutcome:
     """Run the refresh service, as `POST /refresh` does.
+
+    Args:
+        settings: The tenant and the cache.
+        dataset: Name of the dataset.
+        source: Where to pull from; None for the dataset's own source.
+        options: Everything, or both ways compared.
 
     Raises:
         SeriesError: The pull failed and there is no cache.
@@ -39,7 +47,7 @@ async def refresh(settings: Settings, source: Source) -> RefreshOutcome:
     async with open_services(settings, masker) as services:
         with shown(sys.stderr) as progress:
             return await services.refresh.refresh(
-                DEFAULT_DATASET, source=source.value, progress=progress
+                dataset, source=source, options=options, progress=progress
             )
 
 
@@ -60,18 +68,30 @@ def summary(outcome: RefreshOutcome, cache_uri: str) -> str:
             f"pull       {report.mode}, {report.pages} pages, {report.bytes:,} bytes in "
             f"{report.seconds:.2f} s, proved by {report.proof}, {report.retries} retries"
         )
+    if (verified := outcome.verification) is not None:
+        lines.append(f"verified   {verified.points} points, {verified.differing} differ")
+        lines += [
+            f"           {', '.join(item.key.values())}: {item.aggregates} against {item.facts}"
+            for item in verified.differences
+        ]
     if outcome.warning:
         lines.append(f"WARNING    {outcome.warning}")
     return "\n".join(lines)
 
 
 def main(
-    source: Annotated[Source, typer.Option(help="Where to pull from.")] = Source.SAC,
+    source: Annotated[
+        Source | None, typer.Option(help="Where to pull from; the dataset's own source if absent.")
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Name of the dataset.")] = DEFAULT_DATASET,
+    full: Annotated[bool, typer.Option("--full", help="Pull more than the window.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Pull both ways and compare.")] = False,
 ) -> None:
-    """Pull, normalise and cache the dataset; fall back to the cache if the pull fails."""
+    """Pull, normalise and cache a dataset; fall back to the cache if the pull fails."""
     try:
         settings = load_settings()
-        outcome = asyncio.run(refresh(settings, source))
+        options = RefreshOptions(full=full, verify=verify)
+        outcome = asyncio.run(refresh(settings, dataset, source, options))
     except SeriesError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from None
