@@ -21,7 +21,10 @@ from app.observability.logs import configure_logging
 from app.observability.masking import Masker
 from app.wiring import open_services
 
-out = Console(highlight=False, soft_wrap=True)
+_WIDE = 200
+
+# Ids must not be cut when the output goes to a file.
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
 
 
 async def look(settings: Settings, model_id: str | None) -> tuple[ModelSummary, ...] | ModelInfo:
@@ -41,6 +44,7 @@ async def look(settings: Settings, model_id: str | None) -> tuple[ModelSummary, 
 def show_models(models: tuple[ModelSummary, ...]) -> None:
     """Print all models, and say which names do not tell them apart."""
     table = Table("id", "name", "description")
+    table.columns[0].no_wrap = True
     for model in models:
         name = model.name if model.name_is_unique else f"{model.name} (not unique)"
         table.add_row(model.id, name, model.description)

@@ -15,6 +15,7 @@ from app.sac_connector import answers, wire
 from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
 from app.sac_connector.masters import ID
 from app.sac_connector.models import Model, ModelReader, Session
+from app.sac_connector.plan import AGGREGATES
 
 _SAMPLE_MEMBERS: Final = 5
 _DESCRIPTION: Final = "Description"
@@ -75,21 +76,46 @@ class ModelDirectory:
         )
 
     async def _members(self, session: Session, model: Model, column: str) -> tuple[Member, ...]:
-        """Return a few members of a dimension; none if its master cannot be read."""
+        """Return a few members of a dimension; of versions and accounts those that hold data.
+
+        A master lists nodes of hierarchies too, and a filter on a node finds no record (observed).
+        """
+        members = await self._listed(session, model, column)
+        if model.schema.role(column)[0] not in {Role.VERSION, Role.ACCOUNT}:
+            return members
+        texts = {member.id: member.description for member in members}
+        booked = await self._booked(session, model, column)
+        return tuple(Member(one, texts.get(one, "")) for one in booked) or members
+
+    async def _booked(self, session: Session, model: Model, column: str) -> tuple[str, ...]:
+        """Return a few members that records have; none if the tenant does not add up."""
+        if AGGREGATES not in model.entity_sets or not model.schema.measures:
+            return ()
+        select = (column, model.schema.measures[0])
+        url = wire.top_url(session.root, AGGREGATES, _SAMPLE_MEMBERS, select)
+        rows = await self._top(session, url, (column,))
+        return tuple(text for text in rows.column(0).to_pylist() if text) if rows else ()
+
+    async def _listed(self, session: Session, model: Model, column: str) -> tuple[Member, ...]:
+        """Return a few members of a dimension's master; none if it cannot be read."""
         entity_set = column + MASTER_SUFFIX
         if entity_set not in model.entity_sets:
             return ()
         key = {Role.DATE: "DATE", Role.VERSION: "VERSION"}.get(model.schema.role(column)[0], ID)
         listed = model.schema.masters.get(entity_set, (key, _DESCRIPTION))
         texts = tuple(text for text in (key, _DESCRIPTION) if text in listed)
+        url = wire.top_url(session.root, entity_set, _SAMPLE_MEMBERS)
+        rows = await self._top(session, url, texts)
+        return _sample(rows) if rows else ()
+
+    async def _top(self, session: Session, url: str, texts: tuple[str, ...]) -> pa.Table | None:
+        """Return text columns of the first rows of a set; None if it cannot be read."""
         try:
-            body = await session.get(wire.top_url(session.root, entity_set, _SAMPLE_MEMBERS))
-            envelope = answers.decode_envelope(body)
-            rows = answers.RowDecoder(texts, None).decode(envelope.value, 1)
+            envelope = answers.decode_envelope(await session.get(url))
+            return answers.RowDecoder(texts, None).decode(envelope.value, 1)
         except SourceError:
-            # A sample is a courtesy; a master that fails must not hide the columns.
-            return ()
-        return _sample(rows)
+            # A sample is a courtesy; a set that fails must not hide the columns.
+            return None
 
 
 def _sample(rows: pa.Table) -> tuple[Member, ...]:

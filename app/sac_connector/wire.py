@@ -150,9 +150,10 @@ def resolve_link(page: str, link: str) -> str:
     return target
 
 
-def top_url(root: str, entity_set: str, rows: int) -> str:
+def top_url(root: str, entity_set: str, rows: int, select: tuple[str, ...] = ()) -> str:
     """Return the address of the first rows of a set."""
-    return f"{root}{entity_set}?{query_string({'$top': rows})}"
+    options: dict[str, str | int] = {"$select": ",".join(select)} if select else {}
+    return f"{root}{entity_set}?{query_string({**options, '$top': rows})}"
 
 
 def providers_url(tenant_url: str) -> str:

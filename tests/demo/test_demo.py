@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import SECRET_VARIABLE
 from demo.processes import ROOT
-from tests.service_process import settings_for
+from tests.service_process import MODEL, settings_for
 from tests.simulated_tenant import SimulatedTenant
 
 
@@ -115,3 +115,47 @@ def test_the_demo_checks_itself(tmp_path: Path) -> None:
 
 def _series_line(output: str) -> str:
     return next(line for line in output.splitlines() if line.startswith("series"))
+
+
+def test_discover_lists_models_and_says_that_names_are_not_unique(
+    tenant: SimulatedTenant, tmp_path: Path
+) -> None:
+    """Every model is listed with its whole id, and shared names are marked."""
+    done = run("demo.discover", folder=tmp_path, settings=settings_for(tenant))
+    assert done.returncode == 0, done.stderr
+    assert MODEL in done.stdout
+    assert done.stdout.count("(not unique)") >= 2
+    assert "bind a dataset to the id" in done.stdout
+
+
+@pytest.mark.parametrize("model", [MODEL, "CSIMACCT0000000000000000B2"])
+def test_discover_prints_a_definition_that_works_as_it_is(
+    tenant: SimulatedTenant, tmp_path: Path, model: str
+) -> None:
+    """The TOML that it prints can be pasted into a file and refreshed from."""
+    settings = settings_for(tenant)
+    described = run("demo.discover", model, folder=tmp_path, settings=settings)
+    assert described.returncode == 0, described.stderr
+    toml = described.stdout[described.stdout.index("[datasets.") :]
+    (tmp_path / "datasets.toml").write_text(toml, encoding="utf-8")
+    settings["DATASETS_FILE"] = "datasets.toml"
+    done = run("demo.refresh", "--dataset", "my-series", folder=tmp_path, settings=settings)
+    assert done.returncode == 0, done.stderr
+    assert "status     refreshed" in done.stdout
+
+
+def test_discover_of_an_unknown_model_says_what_to_do(
+    tenant: SimulatedTenant, tmp_path: Path
+) -> None:
+    """A wrong id is one line that names the next step."""
+    done = run("demo.discover", "CNOSUCHMODEL", folder=tmp_path, settings=settings_for(tenant))
+    assert done.returncode == 1
+    assert "knows no such model" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_refresh_verifies_both_ways(tenant: SimulatedTenant, tmp_path: Path) -> None:
+    """`--verify` pulls aggregates and facts, and tells how many points were compared."""
+    done = run("demo.refresh", "--verify", folder=tmp_path, settings=settings_for(tenant))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"verified   [1-9]\d* points, 0 differ", done.stdout)
