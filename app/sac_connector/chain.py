@@ -42,6 +42,7 @@ class Chain:
         decode: Turns the rows of a page into a table; called in a thread.
         expected: Rows that there are; None until or unless the tenant says so.
         probe: Asks for that number before the first page; None not to ask.
+        first: The body of the first page if it was read already; None to ask for it.
         received: Rows so far.
         numbered: Whether every page so far stated its own number of rows.
     """
@@ -51,6 +52,7 @@ class Chain:
     decode: Decode
     expected: int | None = None
     probe: Callable[[], Awaitable[int | None]] | None = None
+    first: bytes | None = None
     received: int = 0
     numbered: bool = True
     _pages: int = 0
@@ -100,6 +102,10 @@ class Chain:
         self.query = self.query.plain
         return await self.fetch(self.query.page())
 
+    async def _get(self, url: str) -> bytes:
+        known, self.first = self.first, None
+        return await self.fetch(url) if known is None else known
+
     def _start(self, url: str) -> asyncio.Task[bytes]:
         """Ask for a page now, to be awaited later.
 
@@ -113,7 +119,7 @@ class Chain:
                 next_step="Try again; if it stays, report it to SAP with the model's id.",
             )
         self._visited.add(url)
-        return asyncio.ensure_future(self.fetch(url))
+        return asyncio.create_task(self._get(url))
 
     def _note_count(self, envelope: answers.Envelope) -> None:
         if self.expected is None and self.query.counted:

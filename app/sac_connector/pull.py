@@ -29,7 +29,7 @@ from app.records import (
     PullReport,
     TimeAggregation,
 )
-from app.sac_connector import slices, wire
+from app.sac_connector import answers, slices, wire
 from app.sac_connector.chain import Chain, Fetched, merged
 from app.sac_connector.filters import joined, literal
 from app.sac_connector.models import Model, ModelReader, Session
@@ -154,9 +154,11 @@ class SacPull:
         model = await self._models.read(definition.model_id, session)
         plan = plan_pull(definition, model.schema, model.entity_sets, self._condition())
         reading = await prepare(session, definition, plan, model.schema, size)
-        before = await self._snapshot(session, plan, model)
+        whole = await self._whole_answer(session, plan)
+        before = await self._snapshot(session, plan, model) if whole is None else Snapshot()
         self._expected = before.count
         self._chains = self._cut(session, plan, reading, before)
+        self._chains[0].first = whole
         try:
             async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
                 async for page in fetched:
@@ -191,17 +193,26 @@ class SacPull:
             tie=None if plan.added_up else plan.measure,
         )
 
-    async def _snapshot(self, session: Session, plan: PullPlan, model: Model) -> Snapshot:
-        """Note the state of the data before records are read page by page.
+    async def _whole_answer(self, session: Session, plan: PullPlan) -> bytes | None:
+        """Return the one answer that holds all that the tenant has added up; None if there is more.
 
-        What the tenant adds up mostly fits one answer, which is of one moment by itself; its
-        rows are counted with the first page.
+        One answer is of one moment by itself, and proves so by its count. Mostly it suffices.
         """
-        if plan.added_up:
-            return Snapshot(self._expected)
+        if not plan.added_up:
+            return None
+        try:
+            body = await session.get(self._query(session, plan).page())
+        except QueryRefusedError:
+            return None
+        answer = answers.decode_envelope(body)
+        whole = answer.next_link is None and answer.count is not None
+        return body if whole and answer.entities in {None, answer.count} else None
+
+    async def _snapshot(self, session: Session, plan: PullPlan, model: Model) -> Snapshot:
+        """Note the state of the data before it is read page by page."""
         count = await session.count(self._query(session, plan))
         small = count is not None and count <= self._limits.page_rows
-        if small or AGGREGATES not in model.entity_sets:
+        if AGGREGATES not in model.entity_sets or (small and not plan.added_up):
             return Snapshot(count)
         return Snapshot(count, await self._totals(session, plan))
 
@@ -251,7 +262,7 @@ class SacPull:
         self._rows += page.rows.num_rows
         self._bytes += page.size_bytes
         if plan.added_up:
-            self._expected = self._chains[0].expected
+            self._expected = self._expected or self._chains[0].expected
             self._keys.append(page.rows.select(plan.texts))
         if plan.account in page.rows.column_names:
             self._accounts.update(filter(None, pc.unique(page.rows[plan.account]).to_pylist()))
@@ -280,11 +291,10 @@ class SacPull:
     async def _changed(
         self, session: Session, plan: PullPlan, model: Model, before: Snapshot
     ) -> bool:
-        if plan.added_up:
-            now = await session.count(self._query(session, plan))
-            return now not in {None, self._expected}
+        if before.count is None and before.totals is None:
+            return False
         after = await self._snapshot(session, plan, model)
-        if after.count not in {None, before.count}:
+        if None not in (before.count, after.count) and before.count != after.count:
             return True
         return None not in (before.totals, after.totals) and before.totals != after.totals
 
