@@ -37,6 +37,18 @@ class Dimension(TypedDict, total=False):
     members: list[str | dict[str, str | None]]
     hierarchy: str | None
     label: str | None
+    attributes: list[str]
+
+
+class Measure(TypedDict, total=False):
+    """A measure of a model of a test's own; only the name is needed."""
+
+    name: str
+    type: str
+    precision: int | None
+    scale: int | str | None
+    label: str | None
+    exception: Literal["", "LAST", "AVG"]
 
 
 class Log(TypedDict):
@@ -194,7 +206,7 @@ class SimulatedTenant:
         model: str,
         *,
         dimensions: Sequence[str | Dimension],
-        measures: Sequence[str],
+        measures: Sequence[str | Measure],
         rows: Sequence[Sequence[Cell]],
         name: str = "Custom model",
     ) -> None:
@@ -202,8 +214,9 @@ class SimulatedTenant:
 
         Args:
             model: The id.
-            dimensions: Names, or objects with a role, members and a hierarchy.
-            measures: Names.
+            dimensions: Names, or objects with a role, members, a hierarchy, a label and further
+                columns of the master.
+            measures: Names, or objects with a type, a label and the exception over time.
             rows: For each row the texts of the dimensions, then the measures as decimal text,
                 number or null. Text that is no number is served as a JSON string.
             name: The display name.
