@@ -206,7 +206,7 @@ class SacPull:
             return None
         answer = answers.decode_envelope(body)
         whole = answer.next_link is None and answer.count is not None
-        return body if whole and answer.entities in {None, answer.count} else None
+        return body if whole and answer.entities == answer.count else None
 
     async def _snapshot(self, session: Session, plan: PullPlan, model: Model) -> Snapshot:
         """Note the state of the data before it is read page by page."""
