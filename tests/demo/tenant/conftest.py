@@ -114,18 +114,10 @@ async def caller(stranger: Caller) -> Caller:
     return stranger
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[SimulatedTenant]:
-    """Return a tenant in a process of its own, for all tests that need a socket."""
-    with SimulatedTenant(rows=500) as tenant:
-        yield tenant
-
-
 @pytest.fixture
-def process(running: SimulatedTenant) -> SimulatedTenant:
-    """Return the tenant process as after a fresh start."""
-    running.reset()
-    return running
+def process(tenant: SimulatedTenant) -> SimulatedTenant:
+    """Return the tenant process of all tests, as after a fresh start."""
+    return tenant
 
 
 @pytest.fixture

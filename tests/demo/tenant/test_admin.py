@@ -10,7 +10,7 @@ import pytest
 
 import demo.tenant
 from demo.tenant.faults import CATEGORIES, Kind, Rule
-from demo.tenant.oauth import SECRET
+from demo.tenant.oauth import SECRET, TokenBook
 from demo.tenant.samples import PLAN
 from demo.tenant.settings import Settings
 from tests.demo.tenant.conftest import FACTS, SCHEME, SERVICE, Caller
@@ -76,11 +76,13 @@ async def test_calls_are_counted_by_kind_and_path(caller: Caller) -> None:
 
 
 async def test_a_bearer_of_another_origin_is_noticed(caller: Caller) -> None:
-    """It is what a client leaks that follows links to other hosts."""
-    await caller.get(f"{FACTS}?x", authorization=f"{SCHEME} a.b.c")
+    """Scribble and the token of another tenant are what a client leaks that follows links."""
+    theirs, _ = TokenBook().issue(60)
+    for token in ("a.b.c", theirs):
+        assert (await caller.get(FACTS, authorization=f"{SCHEME} {token}")).status_code == 401
     counts = (await caller.log())["counts"]
     assert counts["foreign_bearer"] is True
-    assert counts["by_bearer"]["foreign"] == 1
+    assert counts["by_bearer"]["foreign"] == 2
 
 
 async def test_parallel_requests_are_noticed(caller: Caller) -> None:
@@ -133,9 +135,70 @@ async def test_a_model_of_a_test_is_served_like_any_other(caller: Caller) -> Non
     assert [row["SignedData"] for row in sums] == ["1.3765432109876543211", None, "n/a"]
 
 
+TYPED = {
+    "id": "CTYPED",
+    "dimensions": [
+        {
+            "name": "Period",
+            "role": "date",
+            "label": "Fiscal <period>",
+            "attributes": ["START_DATE", "QUARTER"],
+            "members": [{"id": "P1", "START_DATE": "2024-01-01"}, {"id": "P2", "QUARTER": None}],
+        }
+    ],
+    "measures": [
+        "Plain",
+        {"name": "Exact", "precision": 20, "scale": "variable", "label": "To the cent"},
+        {"name": "Rough", "type": "Edm.Double"},
+        {"name": "Count", "type": "Edm.Int64"},
+    ],
+    "rows": [["P1", 1.50, 2, 0.25, 7]],
+}
+
+
+async def test_a_model_says_how_its_measures_are_typed_and_called(caller: Caller) -> None:
+    """Types, facets and labels are in both forms of the metadata; numbers keep their text."""
+    assert (await caller.admin("models", TYPED)).status_code == 200
+    base = f"{SERVICE}/CTYPED"
+    xml = (await caller.get(f"{base}/$metadata")).text
+    for part in (
+        'Name="Plain" Type="Edm.Decimal" Precision="31" Scale="7"',
+        'Name="Exact" Type="Edm.Decimal" Precision="20" Scale="variable"',
+        'Name="Rough" Type="Edm.Double" Nullable',
+        '<Annotation Term="Common.Label" String="To the cent"/>',
+        '"Common.Label"><String>Fiscal &lt;period&gt;</String>',
+        "<String>INT64</String>",
+    ):
+        assert part in xml
+    facts = (await caller.page(f"{base}/$metadata?$format=json"))["sac"]["FactData"]
+    assert facts["Exact"] == {
+        "$Type": "Edm.Decimal",
+        "$Precision": 20,
+        "$Scale": "variable",
+        "$Nullable": True,
+        "@Common.Label": "To the cent",
+    }
+    assert facts["Rough"].keys() == {"$Type", "$Nullable", "@Common.Label"}
+    assert (
+        '"Plain":1.5,"Exact":2,"Rough":0.25,"Count":7'
+        in (await caller.get(f"{base}/FactData")).text
+    )
+
+
+async def test_a_model_says_which_columns_a_master_has(caller: Caller) -> None:
+    """Each attribute is a column; what a member lacks is empty, what is null is null."""
+    await caller.admin("models", TYPED)
+    rows = (await caller.page(f"{SERVICE}/CTYPED/PeriodMaster"))["value"]
+    assert rows == [
+        {"DATE": "P1", "Description": "", "START_DATE": "2024-01-01", "QUARTER": ""},
+        {"DATE": "P2", "Description": "", "START_DATE": "", "QUARTER": None},
+    ]
+
+
 async def test_a_model_that_does_not_fit_is_refused(caller: Caller) -> None:
     """Rows of the wrong length and unknown fields are a 400."""
-    for wrong in ({**OWN, "rows": [["x"]]}, {**OWN, "colour": "red"}, {"id": "X"}):
+    refused: list[object] = [{**OWN, "rows": [["x"]]}, {**OWN, "colour": "red"}, {"id": "X"}, []]
+    for wrong in refused:
         assert (await caller.admin("models", wrong)).status_code == 400
     assert (await caller.http.post("/_admin/models", content=b"{")).status_code == 400
 

@@ -98,6 +98,20 @@ async def test_metadata_is_xml_whatever_is_accepted(caller: Caller) -> None:
     }
 
 
+@pytest.mark.parametrize("query", ["", "?$format=JSON"])
+async def test_metadata_can_leave_the_masters_out(caller: Caller, query: str) -> None:
+    """By switch; they are there all the same, and the service document names them."""
+    url = f"{SERVICE}/{PLAN}/$metadata{query}"
+    assert "RegionMaster" in (await caller.get(url)).text
+    caller.switch(masters_in_metadata=False)
+    text = (await caller.get(url)).text
+    assert "RegionMaster" not in text
+    assert "MasterData" in text
+    assert "FactDataAggregation" in text
+    assert (await caller.get(f"{SERVICE}/{PLAN}/RegionMaster")).status_code == 200
+    assert "RegionMaster" in (await caller.get(f"{SERVICE}/{PLAN}/")).text
+
+
 async def test_both_spellings_of_an_annotation_occur(caller: Caller) -> None:
     """A label is nested text in one place and an attribute in another."""
     text = (await caller.get(f"{SERVICE}/{PLAN}/$metadata")).text
@@ -156,6 +170,22 @@ async def test_accounts_say_their_type_and_their_balances(caller: Caller) -> Non
     assert kinds["PAYROLL"] == ("EXP", "")
     assert kinds["CASH"] == ("AST", "LAST")
     assert kinds["DEBT"] == ("LEQ", "LAST")
+    figures = {rule for kind, rule in kinds.values() if kind == "NFIN"}
+    assert figures == {"LAST", "AVG", ""}
+
+
+async def test_a_master_is_read_like_facts(caller: Caller) -> None:
+    """Selected, filtered, ordered, cut, counted, paged, in packages and as CSV."""
+    url = f"{SERVICE}/{PLAN}/RegionMaster?$orderby=ID"
+    every = (await caller.page(url))["value"]
+    assert await caller.pull(f"{url}&pagesize=3") == every
+    assert (await caller.page(f"{url}&pagesize=3&package=2"))["value"] == every[3:6]
+    body = await caller.page(f"{url}&$filter=startswith(ID,'E')&$count=true&$top=1")
+    assert (body["@odata.count"], [row["ID"] for row in body["value"]]) == (2, ["EAST"])
+    assert await caller.pull(f"{url}&$select=ID") == [{"ID": row["ID"]} for row in every]
+    text = (await caller.get(f"{url}&$select=ID&$format=text/csv&$top=2")).text
+    assert text == "ID\r\n#\r\nAMER\r\n"
+    assert (await caller.get(f"{url}&$select=Nothing")).status_code == 400
 
 
 async def test_parents_of_a_hierarchy_carry_no_facts(caller: Caller) -> None:

@@ -83,7 +83,7 @@ async def test_the_ledger_stores_signs(caller: Caller) -> None:
     for row in rows:
         if row["SignedData"] is not None:
             signs.setdefault(row["Account"], set()).add(row["SignedData"] > 0)
-    assert signs["REVENUE"] == signs["DEBT"] == {False}
+    assert signs["REVENUE"] == signs["OTHER_INCOME"] == signs["DEBT"] == {False}
     assert signs["PAYROLL"] == signs["CASH"] == {True}
 
 
@@ -172,6 +172,10 @@ async def test_packages_are_windows_of_a_page_size(caller: Caller) -> None:
     url = f"{ORDERED},Revenue,Headcount&pagesize=10"
     twenty = await caller.page(f"{ORDERED},Revenue,Headcount&pagesize=20")
     assert (await caller.page(f"{url}&package=2"))["value"] == twenty["value"][10:]
+    assert (await caller.page(f"{url}&package=1"))["value"] == twenty["value"][:10]
+    assert (await caller.page(f"{url}&package=99999"))["value"] == []
+    default = await caller.page(f"{ORDERED},Revenue,Headcount&package=2")
+    assert len(default["value"]) == 1000
 
 
 async def test_the_count_probe_costs_no_rows(caller: Caller) -> None:
