@@ -150,7 +150,7 @@ def token_provider(
 ) -> TokenProvider:
     """Build the login, and let the logs mask its secret and every token."""
     secret = connection.secret.get_secret_value()
-    masker.add(secret)
+    masker.add(secret, user=connection.client_id)
     credentials = Credentials(connection.token_url, connection.client_id, secret)
     return TokenProvider(client, credentials, SystemClock(), on_token=masker.add_token)
 

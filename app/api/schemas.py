@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.catalogue import FoundBy, ModelInfo, ModelSummary, Role, suggested
 from app.records import (
     AuthStatus,
     Grain,
@@ -63,7 +61,8 @@ _WARNING = (
 )
 
 
-def _example(**fields: JsonValue) -> ConfigDict:
+def example(**fields: JsonValue) -> ConfigDict:
+    """Return a model configuration with one example."""
     return ConfigDict(json_schema_extra={"examples": [dict(fields)]}, from_attributes=True)
 
 
@@ -78,7 +77,7 @@ class RefreshRequest(BaseModel):
     )
     full: bool = Field(
         default=False,
-        description="Pull everything, also if the dataset has a window of last periods."
+        description="Pull everything, also if the dataset has a window of last periods.",
     )
     verify: bool = Field(
         default=False,
@@ -89,7 +88,7 @@ class RefreshRequest(BaseModel):
 class PullReportModel(BaseModel):
     """What a pull cost and how it was proved complete."""
 
-    model_config = _example(**_REPORT)
+    model_config = example(**_REPORT)
 
     expected: int | None = Field(description="Rows the source announced; null if it did not.")
     received: int = Field(description="Rows that arrived.")
@@ -115,7 +114,7 @@ class PullReportModel(BaseModel):
 class MetadataModel(BaseModel):
     """What is known of the version that is served."""
 
-    model_config = _example(**_METADATA)
+    model_config = example(**_METADATA)
 
     last_refresh_time: datetime = Field(description="When the source last confirmed the rows, UTC.")
     source: str = Field(description="Where the rows came from (`sac`, `fixture`).")
@@ -241,7 +240,7 @@ class SeriesResponse(BaseModel):
     Documents what `app.api.encode` writes without passing every point through pydantic.
     """
 
-    model_config = _example(
+    model_config = example(
         dataset="default",
         grain="quarter",
         points=[
@@ -270,7 +269,7 @@ class SeriesResponse(BaseModel):
 class AuthResponse(BaseModel):
     """Whether the source lets us in."""
 
-    model_config = _example(
+    model_config = example(
         status="ok",
         detail="A token was issued.",
         code=None,
@@ -305,7 +304,7 @@ class LiveResponse(BaseModel):
 class ReadyResponse(BaseModel):
     """Whether requests can be answered."""
 
-    model_config = _example(status="ready", detail="The cache holds version 4.", code=None)
+    model_config = example(status="ready", detail="The cache holds version 4.", code=None)
 
     status: Literal["ready", "not_ready"]
     detail: str = Field(description="A sentence to show as it stands.")
@@ -333,7 +332,7 @@ class InvalidInput(BaseModel):
 class Problem(BaseModel):
     """What went wrong, as RFC 9457 has it. Members beyond the first six depend on the problem."""
 
-    model_config = _example(
+    model_config = example(
         type="/problems/credentials-refused",
         title="SAP Analytics Cloud refused the client credentials",
         status=502,
@@ -352,67 +351,3 @@ class Problem(BaseModel):
     parameter: str | None = Field(None, description="The query parameter that is wrong.")
     problems: list[SettingProblem] | None = Field(None, description="All settings that are wrong.")
     errors: list[InvalidInput] | None = Field(None, description="All inputs that are malformed.")
-
-
-class ModelSummaryModel(BaseModel):
-    """One model that the tenant offers."""
-
-    model_config = _example(
-        id="C1A2B3C4D5E6F7A8B9C0D1E2F3",
-        name="Sales plan",
-        description="Monthly plan",
-        name_is_unique=False,
-    )
-
-    id: str = Field(description="The id to bind a dataset to, case-sensitive.")
-    name: str
-    description: str
-    name_is_unique: bool = Field(description="False if another model has the same name.")
-
-
-class ModelsResponse(BaseModel):
-    """All models that the tenant offers."""
-
-    models: list[ModelSummaryModel]
-
-    @classmethod
-    def of(cls, models: Sequence[ModelSummary]) -> Self:
-        """Translate records."""
-        return cls(models=[ModelSummaryModel.model_validate(model) for model in models])
-
-
-class MemberModel(BaseModel):
-    """One member of a dimension."""
-
-    id: str = Field(description="As rows and filters write it.")
-    description: str
-
-
-class ColumnModel(BaseModel):
-    """One column of a model."""
-
-    name: str
-    role: Role
-    found_by: FoundBy = Field(
-        description="`master`: the master of the dimension says so; `name`: only its name does; "
-        "`key`: it is no key of the facts, so it is a measure."
-    )
-    label: str
-    type: str
-    members: list[MemberModel] = Field(description="Some members, where they can be read.")
-
-
-class ModelResponse(BaseModel):
-    """What one model is made of, and a dataset definition to start from."""
-
-    id: str
-    columns: list[ColumnModel]
-    entity_sets: list[str]
-    definition: dict[str, JsonValue] = Field(
-        description="A definition to paste into the file of DATASETS_FILE, as TOML keys."
-    )
-
-    @classmethod
-    def of(cls, model: ModelInfo) -> Self:
-        """Translate a record."""
-        return cls.model_validate({**asdict(model), "definition": suggested(model)})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.deps import ServicesDep
+from app.api.model_schemas import ModelResponse, ModelsResponse
 from app.api.openapi import problems
-from app.api.schemas import ModelResponse, ModelsResponse
 
 router = APIRouter(tags=["models"])
 

@@ -1,0 +1,88 @@
+"""A definition to start from: it pins what must be pinned, and is never wrong about names."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, Role, suggested
+from app.sac_connector.filters import pinned
+
+ROLES = st.sampled_from([Role.DATE, Role.VERSION, Role.ACCOUNT, Role.DIMENSION, Role.MEASURE])
+MEMBERS = st.lists(st.builds(Member, st.text(min_size=1, max_size=6), st.just("")), max_size=3)
+
+
+def column(name: str, role: Role, *ids: str) -> ColumnInfo:
+    """Return a column with members."""
+    members = tuple(Member(one, "") for one in ids)
+    return ColumnInfo(name=name, role=role, found_by=FoundBy.MASTER, members=members)
+
+
+SALES = ModelInfo(
+    id="C1",
+    columns=(
+        column("Version", Role.VERSION, "public.Plan", "public.Actual"),
+        column("Date", Role.DATE, "202601"),
+        column("AddedDate", Role.DATE, "20260101"),
+        column("Region", Role.DIMENSION, "EMEA"),
+        column("Revenue", Role.MEASURE),
+        column("Headcount", Role.MEASURE),
+    ),
+    entity_sets=("FactData",),
+)
+
+
+def test_a_measure_model_starts_with_its_first_measure_and_date() -> None:
+    """The usual version is pinned if it exists, and no dimension is kept."""
+    assert suggested(SALES) == {
+        "model_id": "C1",
+        "date_column": "Date",
+        "value_column": "Revenue",
+        "dimensions": [],
+        "filter": "Version eq 'public.Actual'",
+        "grain": "month",
+    }
+
+
+def test_the_grain_follows_the_date_ids() -> None:
+    """Four, five, six and eight digits are years, quarters, months and days; others say nothing."""
+    for ids, grain in (
+        (("2026",), "year"),
+        (("20261",), "quarter"),
+        (("20260101",), "day"),
+        (("FY26",), None),
+        (("2026", "202601"), None),
+        ((), None),
+    ):
+        model = replace(SALES, columns=(column("Date", Role.DATE, *ids), SALES.columns[4]))
+        assert suggested(model).get("grain") == grain
+
+
+def test_a_model_without_version_or_measure_is_still_described() -> None:
+    """What a model lacks is left out rather than made up."""
+    bare = replace(SALES, columns=(column("When", Role.DIMENSION),))
+    assert suggested(bare) == {"model_id": "C1", "date_column": "When", "dimensions": []}
+    assert suggested(replace(SALES, columns=())) == {"model_id": "C1", "dimensions": []}
+
+
+@given(
+    st.lists(
+        st.builds(
+            ColumnInfo,
+            name=st.from_regex(r"[A-Z][a-z]{1,5}", fullmatch=True),
+            role=ROLES,
+            found_by=st.just(FoundBy.NAME),
+            members=MEMBERS.map(tuple),
+        ),
+        max_size=6,
+        unique_by=lambda one: one.name,
+    )
+)
+def test_every_version_is_pinned(columns: list[ColumnInfo]) -> None:
+    """Whatever the model, no version dimension is left to be added up."""
+    definition = suggested(ModelInfo(id="C1", columns=tuple(columns), entity_sets=()))
+    row_filter = definition.get("filter")
+    for one in columns:
+        if one.role is Role.VERSION:
+            assert isinstance(row_filter, str)
+            assert pinned(row_filter, one.name) is not None
