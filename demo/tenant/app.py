@@ -68,17 +68,22 @@ class Tenant:
             if kind == "page" and state.settings.volatile:
                 await self._change(scope["path"], _restless(state.settings.volatile))
             answer = await self._answer(request, bearer, rule)
-            if state.settings.gzip:
-                await compress(answer, request.headers.get("accept-encoding", ""))
             chunked = state.settings.chunked
             await answer(scope, receive, in_pieces(noting) if chunked else noting)
         finally:
             state.journal.close(entry, status)
 
     async def _answer(self, request: Request, bearer: Standing, rule: Rule | None) -> Response:
-        """Return the answer to a request, spoiled if a rule struck."""
-        if rule is None:
-            return await self._guarded(request, bearer)
+        """Return the answer to a request, spoiled if a rule struck, compressed if that is on."""
+        answer = await (
+            self._spoiled(request, bearer, rule) if rule else self._guarded(request, bearer)
+        )
+        if self.state.settings.gzip:
+            await compress(answer, request.headers.get("accept-encoding", ""))
+        return answer
+
+    async def _spoiled(self, request: Request, bearer: Standing, rule: Rule) -> Response:
+        """Return the answer to a request that a rule struck."""
         if rule.kind == "revoke":
             self.state.tokens.revoke()
             bearer = self.state.tokens.standing(request.headers.get("authorization"))

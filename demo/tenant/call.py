@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from demo.tenant.odata import Options, parse_query
-from demo.tenant.pages import Place, link, read_token
+from demo.tenant.pages import Links, Place, Window, link, make_token, read_token
 from demo.tenant.settings import Settings
 from demo.tenant.state import State
 
@@ -68,7 +68,23 @@ class Call:
         place = read_token(options.skip_token)
         return place, parse_query(place.raw_query, refuse_plus=self.settings.strict_plus)
 
-    def link(self, query: str) -> str:
+    def links(self, place: Place, part: Window, total: int, subscription: str | None) -> Links:
+        """Return the links at the end of a page.
+
+        Args:
+            place: Where the page stands.
+            part: What it shows.
+            total: How much there is in all; only a pull that reached it may end in a delta link.
+            subscription: The id of the subscription that the pull feeds, if it tracks changes.
+        """
+        if part.linked:
+            following = Place(place.raw_query, place.offset + part.stop - part.start, subscription)
+            return Links(next=self._link(f"$skiptoken={make_token(following)}"))
+        if subscription and part.stop == total:
+            return Links(delta=self._link(f"deltaid={subscription}"))
+        return Links()
+
+    def _link(self, query: str) -> str:
         """Write a link to the same path with another query string."""
         path = self.request.scope["raw_path"].decode("latin-1")
         return link(self.settings, self.origin, path, query)

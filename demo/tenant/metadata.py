@@ -136,16 +136,31 @@ def _csdl_measure(measure: Measure) -> dict[str, object]:
     }
 
 
+# The sets of the administration, with the columns that make their keys in front.
+_ADMINISTRATION = {
+    "Namespaces": (("NamespaceID",), ()),
+    "Providers": (
+        ("NamespaceID", "ProviderID"),
+        ("ProviderName", "Description", "ServiceURL"),
+    ),
+    "Subscriptions": (
+        ("NamespaceID", "ProviderID", "SubscriptionID"),
+        (
+            "EntitySetName", "ExternalID", "ChainID", "PreviousSubscriptionID", "Filter",
+            "Selection", "Description", "StartTime", "EndTime", "LastAccessed", "CurrentDeltaLink",
+        ),
+    ),
+}  # fmt: skip
+
+
 def administration_edmx() -> str:
     """Return the metadata of the administration service."""
-    columns = ("ProviderID", "ProviderName", "NamespaceID", "Description", "ServiceURL")
-    properties = "".join(f'<Property Name="{name}" Type="Edm.String"/>' for name in columns)
-    return (
-        f'{_OPENING}<EntityType Name="Namespaces"><Key><PropertyRef Name="NamespaceID"/></Key>'
-        '<Property Name="NamespaceID" Type="Edm.String"/></EntityType>'
-        '<EntityType Name="Providers"><Key><PropertyRef Name="NamespaceID"/>'
-        f'<PropertyRef Name="ProviderID"/></Key>{properties}</EntityType>'
-        '<EntityContainer Name="Container">'
-        '<EntitySet Name="Namespaces" EntityType="sac.Namespaces"/>'
-        f'<EntitySet Name="Providers" EntityType="sac.Providers"/></EntityContainer>{_CLOSING}'
-    )
+    parts = [_OPENING]
+    for name, (keys, rest) in _ADMINISTRATION.items():
+        refs = "".join(f'<PropertyRef Name="{key}"/>' for key in keys)
+        columns = (f'<Property Name="{each}" Type="Edm.String"/>' for each in (*keys, *rest))
+        kind = f'<EntityType Name="{name}"><Key>{refs}</Key>{"".join(columns)}</EntityType>'
+        parts.append(kind)
+    parts.append('<EntityContainer Name="Container">')
+    parts += [f'<EntitySet Name="{name}" EntityType="sac.{name}"/>' for name in _ADMINISTRATION]
+    return "".join([*parts, "</EntityContainer>", _CLOSING])

@@ -74,6 +74,14 @@ class Place:
     subscription: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links at the end of a page; `None` where there is none."""
+
+    next: str | None = None
+    delta: str | None = None
+
+
 def make_token(place: Place) -> str:
     """Pack the place of a next page into an opaque token."""
     head = f"{place.offset}~{place.subscription or ''}"
@@ -154,8 +162,7 @@ def envelope(
     settings: Settings,
     *,
     count: int | None = None,
-    next_link: str | None = None,
-    delta_link: str | None = None,
+    links: Links,
 ) -> bytes:
     """Write the answer around the rows: context, count, diagnostics, links."""
     number: type[int | str] = str if settings.entities_as_string else int
@@ -166,10 +173,10 @@ def envelope(
         "@des.entitiesInPage": number(size),
         "@des.processingTimeInMilliseconds": number(1 + size // 500),
     }
-    if next_link is not None:
-        tail["@odata.nextLink"] = next_link
-    if delta_link is not None:
-        tail["@odata.deltaLink"] = delta_link
+    if links.next is not None:
+        tail["@odata.nextLink"] = links.next
+    if links.delta is not None:
+        tail["@odata.deltaLink"] = links.delta
     if settings.lower_case_annotations:
         head, tail = (
             {name.lower(): value for name, value in part.items()} for part in (head, tail)

@@ -35,20 +35,13 @@ def page_of_rows(
     tracked = place.subscription
     if not place.offset:
         tracked = _begin_tracking(call, model, entity, facts, options)
-    next_link = delta_link = None
-    if part.linked:
-        following = Place(place.raw_query, place.offset + len(cut), tracked)
-        next_link = call.link(f"$skiptoken={pages.make_token(following)}")
-    elif tracked and part.stop == len(rows):
-        delta_link = call.link(f"deltaid={tracked}")
     body = pages.envelope(
         f"$metadata#{entity.name}",
         pages.json_rows(columns, cut, quoted=settings.numbers_as_strings),
         len(cut),
         settings,
         count=len(rows) if options.count else None,
-        next_link=next_link,
-        delta_link=delta_link,
+        links=call.links(place, part, len(rows), tracked),
     )
     applied = {"Preference-Applied": "odata.track-changes"} if tracked else None
     return Response(body, media_type="application/json", headers=applied)

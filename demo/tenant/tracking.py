@@ -36,29 +36,29 @@ def page_of_changes(
     link = _link_read(call, model, entity, place, options)
     changes = link.changes or Changes((model.facts, model.facts.where(None)[:0]))
     part = pages.window(options, call.settings, place.offset, changes.total)
-    table, rows = changes.view
-    edge = len(rows)
-    columns = [table.by_name[name] for name in link.wish.names]
-    shown = pages.json_rows(
-        columns, rows[part.start : part.stop], quoted=call.settings.numbers_as_strings
-    )
-    gone = changes.gone[max(0, part.start - edge) : max(0, part.stop - edge)]
-    elements = [_deleted(entity, _keys(entity, link.wish), key) for key in gone]
-    next_link = delta_link = None
-    if part.linked:
-        following = Place(place.raw_query, place.offset + part.stop - part.start, link.id)
-        next_link = call.link(f"$skiptoken={pages.make_token(following)}")
-    elif part.stop == changes.total:
-        delta_link = call.link(f"deltaid={link.id}")
     body = pages.envelope(
         f"$metadata#{entity.name}",
-        b",".join(filter(None, [shown, *elements])),
+        _elements(call, entity, link.wish, changes, part),
         part.stop - part.start,
         call.settings,
-        next_link=next_link,
-        delta_link=delta_link,
+        links=call.links(place, part, changes.total, link.id),
     )
     return Response(body, media_type="application/json")
+
+
+def _elements(
+    call: Call, entity: EntitySet, wish: Wish, changes: Changes, part: pages.Window
+) -> bytes:
+    """Write a part of the changes: first the rows as they are now, then what is gone."""
+    table, rows = changes.view
+    shown = pages.json_rows(
+        [table.by_name[name] for name in wish.names],
+        rows[part.start : part.stop],
+        quoted=call.settings.numbers_as_strings,
+    )
+    gone = changes.gone[max(0, part.start - len(rows)) : max(0, part.stop - len(rows))]
+    keys = _keys(entity, wish)
+    return b",".join(filter(None, [shown, *(_deleted(entity, keys, key) for key in gone)]))
 
 
 def _deleted(entity: EntitySet, names: tuple[str, ...], key: Key) -> bytes:

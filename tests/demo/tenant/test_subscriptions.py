@@ -61,6 +61,13 @@ async def test_a_record_has_all_fields_and_text_for_what_is_missing(caller: Call
     assert (await listed(caller))[0] == {name: made[name] for name in FIELDS}
 
 
+async def test_the_metadata_of_the_administration_names_every_field(caller: Caller) -> None:
+    """A record has neither more nor fewer."""
+    text = (await caller.get(f"{BASE}/administration/$metadata")).text
+    entity = text.partition('EntityType Name="Subscriptions"')[2].partition("</EntityType>")[0]
+    assert set(re.findall(r'<Property Name="(\w+)"', entity)) == FIELDS
+
+
 async def test_the_first_link_tells_all_rows_and_adds_a_link(caller: Caller) -> None:
     """Filter and selection hold; the next record points to the one before."""
     selection = f"{PLAN_KEYS},Revenue"
