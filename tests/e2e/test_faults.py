@@ -24,6 +24,7 @@ from app.errors import (
     BearerRefusedError,
     CredentialsRefusedError,
     DeadlineExceededError,
+    IdentityZoneError,
     IncompletePullError,
     LoginPageError,
     ModelNotFoundError,
@@ -129,6 +130,13 @@ class Output:
 
 
 @pytest.fixture
+def plain(tenant: SimulatedTenant) -> SimulatedTenant:
+    """Return a tenant that adds nothing up, so that the fifth page is a page of the pull itself."""
+    tenant.settings(aggregation=False)
+    return tenant
+
+
+@pytest.fixture
 def output(caplog: pytest.LogCaptureFixture) -> Output:
     """Capture all logs, also what the HTTP client says of its connections."""
     for name in ("", "httpx", "httpcore", "asyncio"):
@@ -175,7 +183,7 @@ def output(caplog: pytest.LogCaptureFixture) -> Output:
     ids=lambda value: None,
 )
 async def test_a_fault_that_passes_costs_no_digit(
-    tenant: SimulatedTenant,
+    plain: SimulatedTenant,
     output: Output,
     faults: list[Fault],
     waits: list[float] | None,
@@ -183,10 +191,10 @@ async def test_a_fault_that_passes_costs_no_digit(
 ) -> None:
     """The series is what the tenant holds, and what the fault cost is what the report says."""
     for fault in faults:
-        fault.cause(tenant)
-    async with reaching(tenant) as rig:
+        fault.cause(plain)
+    async with reaching(plain) as rig:
         found = await pulled(rig)
-    expected = oracle(tenant)
+    expected = oracle(plain)
     assert found.rows.equals(expected.rows)
     assert (found.rows_read, found.skipped) == (expected.rows_read, expected.skipped)
     assert rig.tokens.issued == 1 + renewals
@@ -195,7 +203,7 @@ async def test_a_fault_that_passes_costs_no_digit(
         assert all(0 <= wait <= 2 for wait in rig.waits.seconds)
     else:
         assert rig.waits.seconds == waits
-    output.keeps_quiet(tenant, rig, None)
+    output.keeps_quiet(plain, rig, None)
 
 
 @pytest.mark.parametrize(
@@ -204,13 +212,13 @@ async def test_a_fault_that_passes_costs_no_digit(
     ids=["page hangs", "page is slow", "login hangs"],
 )
 async def test_an_answer_that_does_not_come_is_asked_for_again(
-    tenant: SimulatedTenant, fault: Fault
+    plain: SimulatedTenant, fault: Fault
 ) -> None:
     """A request that got no answer in time is sent again, and the series is whole."""
-    fault.cause(tenant)
-    async with reaching(tenant, read_timeout_s=0.4) as rig:
+    fault.cause(plain)
+    async with reaching(plain, read_timeout_s=0.4) as rig:
         found = await pulled(rig)
-    assert found.rows.equals(oracle(tenant).rows)
+    assert found.rows.equals(oracle(plain).rows)
     assert rig.waits.seconds
 
 
@@ -262,15 +270,15 @@ async def test_rows_that_share_a_key_are_read_once_each(tenant: SimulatedTenant)
 
 
 async def test_a_token_that_expires_in_a_long_pull_is_renewed_before_it_does(
-    tenant: SimulatedTenant,
+    plain: SimulatedTenant,
 ) -> None:
     """In a pull of two hours three tokens are fetched, and the tenant never sees a stale one."""
-    async with reaching(tenant) as rig:
+    async with reaching(plain) as rig:
         pull = rig.source.pull(DAYS, lambda _: rig.clock.tick(timedelta(minutes=12)))
         read = [page.rows.num_rows async for page in pull.pages()]
-    assert sum(read) == len(tenant.rows(DAILY))
+    assert sum(read) == len(plain.rows(DAILY))
     assert pull.report.token_renewals == 2
-    assert set(tenant.log()["counts"]["by_bearer"]) == {"none", "valid"}
+    assert set(plain.log()["counts"]["by_bearer"]) == {"none", "valid"}
 
 
 async def test_a_pull_of_twelve_hundred_pages_comes_to_its_end(tenant: SimulatedTenant) -> None:
@@ -341,12 +349,12 @@ FAILURES = {
     ),
     "500 [1205]": Failure(
         QueryRefusedError,
-        "refused the query (500 [1205]): the filter cannot be prepared; write `in (...)` as",
+        "cannot prepare the filter (500 [1205]). Write `in (...)` in the filter",
         (status(500, None, json=numbered("1205")),),
     ),
     "400 [1402]": Failure(
         QueryRefusedError,
-        "refused the query (400 [1402]): not all key columns were selected; the model has changed",
+        "refused a query without all key columns; the model has changed since it was read (400 [",
         (status(400, None, json=numbered("1402")),),
     ),
     "403": Failure(
@@ -354,7 +362,7 @@ FAILURES = {
     ),
     "no access": Failure(
         AccessDeniedError,
-        "export data (400 [3401]). In System > Administration > App Integration, the OAuth client",
+        "use the export API (400 [3401]). In System > Administration > App Integration, the OAuth",
         switches={"export_access": False},
     ),
     "truncated": Failure(
@@ -436,7 +444,7 @@ FAILURES = {
     ),
     "no such model": Failure(
         ModelNotFoundError,
-        "knows no such model or address (404). Check SAC_MODEL_ID (case-sensitive)",
+        "knows no such model or address (404). Check the model id of the dataset (case-sensitive)",
         definition=replace(DAYS, model_id=DAILY.lower()),
     ),
     "no such column": Failure(
@@ -446,7 +454,7 @@ FAILURES = {
     ),
     "bad filter": Failure(
         QueryRefusedError,
-        "refused the query (400): a column, the filter or an option is wrong. Check",
+        "refused the query: a column, the filter or an option is wrong (400). Check the filter",
         definition=replace(DAYS, filter="Country eq 'DE'"),
     ),
     "wrong secret": Failure(CredentialsRefusedError, CREDENTIALS, reach={"secret": "wrong-secret"}),
@@ -457,8 +465,8 @@ FAILURES = {
         reach={"secret": "wrong-secret"},
     ),
     "no such tenant": Failure(
-        TokenEndpointError,
-        "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it answered 404 with a web",
+        IdentityZoneError,
+        "SAC_TOKEN_URL names a tenant that SAP does not know (404 with a web page). Copy the Token",
         switches={"unknown_tenant": True},
     ),
     "login page": Failure(
@@ -504,25 +512,25 @@ FAILURES = {
 
 @pytest.mark.parametrize("name", FAILURES)
 async def test_each_failure_is_told_in_words_and_gives_no_secret_away(
-    tenant: SimulatedTenant, output: Output, name: str
+    plain: SimulatedTenant, output: Output, name: str
 ) -> None:
     """The exact error, its words, its retries; and its whole output holds no secret or token."""
     failure = FAILURES[name]
     for fault in failure.faults:
-        fault.cause(tenant)
-    tenant.settings(**failure.switches)
-    async with reaching(tenant, **failure.reach) as rig:  # type: ignore[arg-type]
+        fault.cause(plain)
+    plain.settings(**failure.switches)
+    async with reaching(plain, **failure.reach) as rig:  # type: ignore[arg-type]
         with pytest.raises(failure.error) as caught:
             await pulled(rig, failure.definition)
     assert failure.words in re.sub(r"\s+", " ", str(caught.value))
     assert len(rig.waits.seconds) == failure.waits
-    output.keeps_quiet(tenant, rig, caught.value)
+    output.keeps_quiet(plain, rig, caught.value)
 
 
-async def test_a_bad_value_names_its_place_for_machines_too(tenant: SimulatedTenant) -> None:
+async def test_a_bad_value_names_its_place_for_machines_too(plain: SimulatedTenant) -> None:
     """Page, row and column of a value that is no number stand in the error."""
-    tenant.fault("not_json_value", match="page", nth=3, value='"1,5"', column="Amount")
-    async with reaching(tenant) as rig:
+    plain.fault("not_json_value", match="page", nth=3, value='"1,5"', column="Amount")
+    async with reaching(plain) as rig:
         with pytest.raises(BadValueError) as caught:
             await pulled(rig)
     assert (caught.value.page, caught.value.row, caught.value.column) == (3, 101, "Amount")
@@ -542,28 +550,28 @@ async def test_a_bad_value_names_its_place_for_machines_too(tenant: SimulatedTen
     ids=["host", "no scheme", "user", "backslash", "own user", "scheme", "alias"],
 )
 async def test_a_link_to_another_host_carries_nothing_there(
-    tenant: SimulatedTenant,
+    plain: SimulatedTenant,
     foreign: SimulatedTenant,
     output: Output,
     write: Callable[[str, str], str],
 ) -> None:
     """The pull ends, and the other server has seen neither a bearer nor a request."""
-    tenant.fault("next_link", match="page", nth=5, url=write(tenant.url, foreign.url))
-    async with reaching(tenant) as rig:
+    plain.fault("next_link", match="page", nth=5, url=write(plain.url, foreign.url))
+    async with reaching(plain) as rig:
         with pytest.raises(UnsafeLinkError, match="links to another host") as caught:
             await pulled(rig)
     assert foreign.log()["requests"] == []
-    assert tenant.log()["counts"]["page_calls"] == 5
-    output.keeps_quiet(tenant, rig, caught.value)
+    assert plain.log()["counts"]["page_calls"] == 5
+    output.keeps_quiet(plain, rig, caught.value)
 
 
 @pytest.mark.parametrize("match", ["page", "token", "metadata"])
 async def test_a_redirect_to_another_host_carries_nothing_there(
-    tenant: SimulatedTenant, foreign: SimulatedTenant, match: str
+    plain: SimulatedTenant, foreign: SimulatedTenant, match: str
 ) -> None:
     """Neither the pair nor a bearer follows a redirect."""
-    tenant.fault("redirect", match=match, times=None, url=f"{foreign.url}/oauth/token")
-    async with reaching(tenant) as rig:
+    plain.fault("redirect", match=match, times=None, url=f"{foreign.url}/oauth/token")
+    async with reaching(plain) as rig:
         with pytest.raises((LoginPageError, TokenEndpointError)):
             await pulled(rig)
     assert foreign.log()["requests"] == []
@@ -598,30 +606,30 @@ async def test_a_host_that_does_not_answer_is_named(
 
 
 async def test_the_next_page_is_under_way_and_stops_when_the_reader_leaves(
-    tenant: SimulatedTenant, caplog: pytest.LogCaptureFixture
+    plain: SimulatedTenant, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While the first page is read the second is asked for; leaving ends that request as well."""
-    tenant.fault("hang", match="page", nth=2, times=None)
-    async with reaching(tenant) as rig:
+    plain.fault("hang", match="page", nth=2, times=None)
+    async with reaching(plain) as rig:
         async with aclosing(rig.source.pull(DAYS).pages()) as pages:
             assert (await anext(pages)).number == 1
-            while (await asyncio.to_thread(tenant.log))["counts"]["page_calls"] < 2:
+            while (await asyncio.to_thread(plain.log))["counts"]["page_calls"] < 2:
                 await turns()
         assert len(asyncio.all_tasks()) == 1
-    counts = tenant.log()["counts"]
+    counts = plain.log()["counts"]
     assert (counts["page_calls"], counts["max_parallel"]) == (2, 1)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_no_more_than_one_page_is_asked_for_ahead(tenant: SimulatedTenant) -> None:
+async def test_no_more_than_one_page_is_asked_for_ahead(plain: SimulatedTenant) -> None:
     """However long a reader takes over a page, the tenant is asked for one more and not for two."""
-    async with reaching(tenant) as rig:
+    async with reaching(plain) as rig:
         number = 0
         async for page in rig.source.pull(DAYS).pages():
             number += 1
             await turns(100)
-            calls = (await asyncio.to_thread(tenant.log))["counts"]["page_calls"]
+            calls = (await asyncio.to_thread(plain.log))["counts"]["page_calls"]
             assert calls <= page.number + 1
     assert number == 10
-    assert tenant.log()["counts"]["max_parallel"] == 1
+    assert plain.log()["counts"]["max_parallel"] == 1
     assert rig.clock.now() == START
