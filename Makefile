@@ -13,6 +13,7 @@ BIN := .venv/bin
 TOOLS := .tools/poetry
 TOOLS_STAMP := $(TOOLS)/.stamp-$(POETRY_VERSION)-$(MIRROR_PLUGIN_VERSION)
 INSTALL_STAMP := .venv/.stamp
+BENCH_STAMP := .venv/.stamp-bench
 SECRETS := client_secret|Authorization: Bearer|SAC_CLIENT_SECRET
 
 # Poetry asks the index that pip is set up with, and no outer virtualenv gets in its way.
@@ -27,7 +28,7 @@ POETRY = unset VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV; \
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check fix install clean lock lint format types arrows docstrings secrets dockerfile locked
+.PHONY: help demo run test check fix bench install clean lock lint format types arrows docstrings secrets dockerfile locked
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -79,11 +80,19 @@ locked: install ## poetry.lock fits pyproject.toml
 lock: $(TOOLS_STAMP) ## write poetry.lock anew after a change of pyproject.toml
 	@$(POETRY) lock
 
+bench: $(BENCH_STAMP) ## compare with dlt and the bare client, into docs/performance.md (5 minutes)
+	@$(BIN)/python -m tests.benchmarks --write docs/performance.md $(ARGS)
+
 install: $(INSTALL_STAMP) ## put Poetry into .tools and the locked packages into .venv
 	@:
 
 $(INSTALL_STAMP): pyproject.toml poetry.lock poetry.toml | $(TOOLS_STAMP)
 	@$(POETRY) install
+	@touch $@
+
+# What we are compared with is no part of us, and CI does without it.
+$(BENCH_STAMP): $(INSTALL_STAMP)
+	@$(POETRY) install --with bench
 	@touch $@
 
 $(TOOLS_STAMP):

@@ -1,0 +1,47 @@
+"""Refreshes from the static tenant as the service does: login, pages, exact sums, Delta commit."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from decimal import Decimal
+
+import pyarrow.compute as pc
+
+from app.config import Settings, load_settings
+from app.observability.masking import Masker
+from app.pipeline.cache import DeltaCache
+from app.pipeline.exact import from_floats
+from app.records import DEFAULT_DATASET, RefreshStatus
+from app.wiring import open_services
+from tests.benchmarks.meter import Found, measured, tell
+
+
+async def refresh(settings: Settings) -> None:
+    """Refresh the default dataset once.
+
+    Raises:
+        RuntimeError: It was not refreshed.
+    """
+    async with open_services(settings, Masker()) as services:
+        outcome = await services.refresh.refresh(DEFAULT_DATASET)
+    if outcome.status is not RefreshStatus.REFRESHED:
+        raise RuntimeError(f"The refresh ended as {outcome.status}: {outcome.warning}")
+
+
+def published(settings: Settings) -> Found:
+    """Return what a new reader finds in the cache."""
+    rows = DeltaCache(settings.cache_uri).load(DEFAULT_DATASET).rows
+    total: Decimal = pc.sum(from_floats(rows["value"])).as_py()
+    return Found(rows.num_rows, f"{total.normalize():f}")
+
+
+def main() -> None:
+    """Measure and tell; the settings come from the environment."""
+    argparse.ArgumentParser(description="Refreshes as the service does.").parse_args()
+    settings = load_settings(None)
+    tell(measured(lambda: asyncio.run(refresh(settings)), lambda: published(settings)))
+
+
+if __name__ == "__main__":
+    main()
