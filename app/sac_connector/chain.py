@@ -181,8 +181,8 @@ async def merged(chains: Sequence[Chain], parallel: int) -> AsyncGenerator[Fetch
         # Straight to the reader: a queue between the two would let pages pile up ahead of it.
         for chain in chains:
             async with aclosing(chain.pages()) as own:
-                async for page in own:
-                    yield page
+                async for fetched in own:
+                    yield fetched
         return
     # One place: a chain that is ahead waits, so that memory does not depend on the slowest.
     pages: asyncio.Queue[Fetched | None] = asyncio.Queue(maxsize=1)
