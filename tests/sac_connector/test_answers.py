@@ -1,0 +1,229 @@
+"""Envelopes and rows as pure functions: every digit as it was sent, or refused in words."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import SourceAnswerError
+from app.sac_connector.answers import (
+    Provider,
+    RowDecoder,
+    decode_envelope,
+    parse_providers,
+    parse_service_document,
+)
+from tests.sac_connector.rig import as_json
+
+# Lone surrogates have no bytes, so no JSON document can hold them.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+NUMBERS = st.one_of(
+    st.integers(-(10**40), 10**40).map(str),
+    st.from_regex(r"-?(0|[1-9][0-9]{0,30})\.[0-9]{1,30}", fullmatch=True),
+    st.from_regex(r"-?[1-9](\.[0-9]{1,20})?[eE][+-]?[0-9]{1,3}", fullmatch=True),
+)
+
+
+def in_any_case(text: str) -> st.SearchStrategy[str]:
+    """Return the text in every mixture of letter cases."""
+    return st.tuples(*(st.sampled_from([c.lower(), c.upper()]) for c in text)).map("".join)
+
+
+@given(
+    in_any_case("@odata.nextLink"),
+    in_any_case("@odata.count"),
+    in_any_case("@des.entitiesInPage"),
+    st.integers(0, 10**12),
+    st.booleans(),
+    TEXTS,
+)
+def test_an_envelope_is_read_in_any_letter_case(
+    link_name: str, count_name: str, size_name: str, number: int, quoted: bool, link: str
+) -> None:
+    """Annotations count in any letter case, and numbers may be written as strings."""
+    written = str(number) if quoted else number
+    found = decode_envelope(
+        as_json({count_name: written, "value": [], link_name: link, size_name: written})
+    )
+    assert (found.count, found.entities, found.next_link) == (number, number, link or None)
+    assert bytes(found.value) == b"[]"
+
+
+@pytest.mark.parametrize("absent", [{}, {"@odata.nextLink": None, "@odata.count": None}])
+def test_what_an_envelope_does_not_say_is_none(absent: dict[str, None]) -> None:
+    """A missing annotation and one that is null are alike."""
+    found = decode_envelope(as_json({"value": [], "@odata.context": {"any": ["thing"]}, **absent}))
+    assert (found.count, found.entities, found.next_link) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "malformed JSON"),
+        (b"[]", "malformed JSON"),
+        (b'{"value":[{"Version":public}]}', "malformed JSON"),
+        (b'{"value":[1,2', "malformed JSON"),
+        (b'\xef\xbb\xbf{"value":[]}', "malformed JSON"),
+        (b'{"\xff":1,"value":[]}', "malformed JSON"),
+        (b'{"value":' + b"[" * 100_000, "malformed JSON"),
+        (b'{"value":NaN}', "malformed JSON"),
+        (b'{"d":{"results":[]}}', "JSON without a 'value'"),
+        (b'{"value":[],"@odata.count":10.5}', "no whole number"),
+        (b'{"value":[],"@odata.count":-1}', "no whole number"),
+        (b'{"value":[],"@odata.count":"many"}', "no whole number"),
+        (b'{"value":[],"@odata.count":"1_000"}', "no whole number"),
+        (b'{"value":[],"@odata.count":true}', "no text or number"),
+        (b'{"value":[],"@odata.count":1e99}', "no whole number"),
+        (b'{"value":[],"@odata.count":"' + b"9" * 5_000 + b'"}', "no whole number"),
+        (b'{"value":[],"@odata.nextLink":["x"]}', "no text or number"),
+        (b'{"value":[],"@des.entitiesInPage":{}}', "no text or number"),
+    ],
+    ids=lambda value: None,
+)
+def test_an_envelope_that_is_none_is_refused(body: bytes, words: str) -> None:
+    """Malformed JSON, another shape, or a count that counts nothing: told in words."""
+    with pytest.raises(SourceAnswerError, match=words):
+        decode_envelope(body)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_an_envelope_or_refused(body: bytes) -> None:
+    """No bytes at all make the reader fail in another way."""
+    with pytest.raises(SourceAnswerError):
+        decode_envelope(body)
+
+
+Row = tuple[str | None, str | None, str | None]
+ROWS = st.lists(st.tuples(st.none() | TEXTS, st.none() | TEXTS, st.none() | NUMBERS), max_size=8)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def written(row: Row, extra: object, *, quoted: bool, blank: str) -> str:
+    """Write a row as JSON text, with a column that nobody asked for in the middle."""
+    date, region, number = row
+    amount = "null" if number is None else f'"{number}"' if quoted else number
+    parts = [
+        f'"Region"{blank}:{blank}{json.dumps(region)}',
+        f'"Extra"{blank}:{blank}{json.dumps(extra)}',
+        f'"Amount"{blank}:{blank}{amount}',
+        f'"Date"{blank}:{blank}{json.dumps(date, ensure_ascii=False)}',
+    ]
+    return "{" + f"{blank},{blank}".join(parts) + blank + "}"
+
+
+@given(ROWS, ANYTHING, st.booleans(), st.sampled_from(["", " ", "\n\t "]))
+def test_rows_come_back_as_the_texts_they_were(
+    rows: list[Row], extra: object, quoted: bool, blank: str
+) -> None:
+    """Rows to JSON and back are the same texts: every digit, null as null, others ignored."""
+    listed = f",{blank}".join(written(row, extra, quoted=quoted, blank=blank) for row in rows)
+    value = decode_envelope(f'{{"value":{blank}[{listed}]}}'.encode()).value
+    found = RowDecoder(("Date", "Region"), "Amount").decode(value, 1)
+    assert found.column_names == ["Date", "Region", "Amount"]
+    assert [field.type for field in found.schema] == [pa.string()] * 3
+    assert [tuple(row.values()) for row in found.to_pylist()] == rows
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("12345678901234567890123.4567890123456789", "12345678901234567890123.4567890123456789"),
+        ("-0.000", "-0.000"),
+        ("1E+2", "1E+2"),
+        ('"98765432109876543210.10"', "98765432109876543210.10"),
+        ("null", None),
+        ('"null"', "null"),
+        ('""', ""),
+        ('"abc"', "abc"),
+        ("true", "true"),
+        ('{"a":1}', '{"a":1}'),
+        ('"\xff"', "\xff"),
+    ],
+)
+def test_a_measure_is_the_text_of_its_number(amount: str, text: str | None) -> None:
+    """Digits, zeros and exponents stay; what is no number stays too, for the pipeline to name."""
+    value = msgspec.Raw(f'[{{"Amount":{amount}}}]'.encode())
+    assert RowDecoder((), "Amount").decode(value, 1)["Amount"].to_pylist() == [text]
+
+
+def test_a_measure_that_is_no_text_at_all_does_not_break_the_page() -> None:
+    """Bytes that are no UTF-8 become a text that is no number."""
+    body = b'{"value":[{"Amount":"\xff1"}]}'
+    found = RowDecoder((), "Amount").decode(decode_envelope(body).value, 1)
+    assert found["Amount"].to_pylist() == ["\ufffd1"]
+
+
+def test_a_date_that_is_a_dimension_too_is_read_once() -> None:
+    """The date column may stand among the dimensions."""
+    found = RowDecoder(("Date", "Date"), "Amount").decode(msgspec.Raw(b"[]"), 1)
+    assert found.column_names == ["Date", "Amount"]
+
+
+GOOD = '{"Date":"202601","Region":"EMEA","Amount":1}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ('{"Date":202601,"Region":"x","Amount":1}', "(page 3, row 2, column Date): Expected `str"),
+        ('{"Date":"1","Region":["x"],"Amount":1}', "(page 3, row 2, column Region): Expected"),
+        ('{"Date":"1","Amount":1}', "(page 3, row 2): Object missing required field `Region`"),
+        ('{"Date":"1","Region":"x"}', "(page 3, row 2): Object missing required field `Amount`"),
+        ("17", "(page 3, row 2): Expected `object`, got `int`"),
+        ("null", "(page 3, row 2): Expected `object`, got `null`"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(bad: str, words: str) -> None:
+    """A column of the wrong type or none: the message has page, row and column."""
+    value = msgspec.Raw(f"[{GOOD},{bad},{GOOD}]".encode())
+    with pytest.raises(SourceAnswerError) as caught:
+        RowDecoder(("Date", "Region"), "Amount").decode(value, 3)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"null", b"17", b'"x"', b'[{"Date":"\xff"}]'])
+def test_rows_that_are_no_list_are_refused(value: bytes) -> None:
+    """Something else in place of the rows, or bytes that are no text, name the page."""
+    with pytest.raises(SourceAnswerError, match=r"\(page 3\)"):
+        RowDecoder(("Date",), "Amount").decode(msgspec.Raw(value), 3)
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_rows_or_refused(value: bytes) -> None:
+    """No bytes at all make the decoder fail in another way."""
+    try:
+        found = RowDecoder(("Date",), "Amount").decode(msgspec.Raw(value), 1)
+    except SourceAnswerError:
+        return
+    assert found.num_rows == 0
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, st.none() | TEXTS)), TEXTS)
+def test_models_and_sets_are_listed_as_they_are(
+    models: list[tuple[str, str, str | None]], extra: str
+) -> None:
+    """Each model and each set of a model is in the list, and what else stands there is ignored."""
+    rows = [
+        {"ProviderID": key, "ProviderName": name, "Description": text, "ServiceURL": extra}
+        for key, name, text in models
+    ]
+    assert parse_providers(as_json({"value": rows})) == [Provider(*model) for model in models]
+    sets = [{"name": key, "url": extra} for key, _, _ in models]
+    assert parse_service_document(as_json({"value": sets})) == {key for key, _, _ in models}
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_lists_or_refused(value: bytes) -> None:
+    """No bytes at all make the readers fail in another way."""
+    for parse in (parse_providers, parse_service_document):
+        with pytest.raises(SourceAnswerError):
+            parse(b'{"value":[' + value + b",]}")
