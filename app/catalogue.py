@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
+
+from app.errors import GrainError
+from app.periods import parse_id
+from app.records import Grain
 
 # The one measure of an account model; what it means depends on the account (observed).
 SIGNED_DATA: Final = "SignedData"
 USUAL_VERSION: Final = "public.Actual"
-# Weeks have six digits as well; months are the usual grain of planning.
-GRAIN_OF_LENGTH: Final = {4: "year", 5: "quarter", 6: "month", 8: "day"}
+_GRAINS: Final = (Grain.YEAR, Grain.QUARTER, Grain.MONTH, Grain.WEEK, Grain.DAY)
 
 JsonValue = str | list["JsonValue"]
 
@@ -133,7 +137,17 @@ def _literal(text: str) -> str:
 
 
 def _grain(column: ColumnInfo) -> str | None:
-    """Return the grain that the sample members of a date column have; None if they tell none."""
-    lengths = {len(member.id) for member in column.members if member.id.isdigit()}
-    grains = {GRAIN_OF_LENGTH.get(length) for length in lengths}
-    return grains.pop() if len(grains) == 1 else None
+    """Return the grain whose ids all sample members are; None if there is none.
+
+    Six digits may be months or weeks; months come first, as the usual grain of planning.
+    """
+    ids = [member.id for member in column.members]
+    fitting = [grain for grain in _GRAINS if ids and all(_is_id(one, grain) for one in ids)]
+    return fitting[0].value if fitting else None
+
+
+def _is_id(text: str, grain: Grain) -> bool:
+    try:
+        return text.isdigit() and isinstance(parse_id(text, grain), date)
+    except GrainError:
+        return False

@@ -45,10 +45,12 @@ def test_a_measure_model_starts_with_its_first_measure_and_date() -> None:
 
 
 def test_the_grain_follows_the_date_ids() -> None:
-    """Four, five, six and eight digits are years, quarters, months and days; others say nothing."""
+    """Ids that all fit one grain name it; six digits are weeks if they are no months."""
     for ids, grain in (
         (("2026",), "year"),
         (("20261",), "quarter"),
+        (("202601", "202612"), "month"),
+        (("202601", "202644"), "week"),
         (("20260101",), "day"),
         (("FY26",), None),
         (("2026", "202601"), None),

@@ -164,5 +164,6 @@ def _empty(series: NormalizedSeries) -> EmptyPullError:
     read = f"{series.rows_read} rows were read" + (f" and skipped ({reasons})" if reasons else "")
     return EmptyPullError(
         f"The pull succeeded but holds no value to show: {read}.",
-        next_step="Check the filter, the version and the date column of the dataset.",
+        next_step="Check the filter, the version and the date column of the dataset; dates that "
+        "the customer manages need a date_attribute.",
     )
