@@ -57,6 +57,8 @@ class Chain:
     numbered: bool = True
     _pages: int = 0
     _visited: set[str] = field(default_factory=set)
+    _untied: bool = False
+    _last_key: tuple[str | None, ...] | None = None
 
     async def pages(self) -> AsyncGenerator[Fetched]:
         """Yield the pages in order; end normally only when they are all there.
@@ -78,6 +80,8 @@ class Chain:
                     fetch = self._start(following)
                 rows = await asyncio.to_thread(self.decode, envelope.value, self._pages + 1)
                 self._account(rows, envelope)
+                if self._untied:
+                    await asyncio.to_thread(self._check_seam, url, envelope)
                 if following is None and self._goes_on(rows):
                     following = self.query.page(skip=self.received)
                     fetch = self._start(following)
@@ -99,8 +103,8 @@ class Chain:
         except QueryRefusedError:
             if self._pages or self.query.plain == self.query:
                 raise
-        self.query = self.query.plain
-        return await self.fetch(self.query.page())
+        self.query, self._untied = self.query.plain, self.query.tie is not None
+        return await self._start(self.query.page())
 
     async def _get(self, url: str) -> bytes:
         known, self.first = self.first, None
@@ -141,6 +145,26 @@ class Chain:
                 next_step="Refresh again.",
             )
         self.received += rows.num_rows
+
+    def _check_seam(self, url: str, envelope: answers.Envelope) -> None:
+        """Refuse a seam between two answers of ours that cuts records of one key apart.
+
+        Without an order among them, one of these may come twice and another never.
+        """
+        keys = answers.RowDecoder(self.query.order, None).decode(envelope.value, self._pages)
+        if not keys.num_rows:
+            return
+        first, last = (tuple(row.values()) for row in keys.take([0, keys.num_rows - 1]).to_pylist())
+        if first == self._last_key and url == self.query.page(self.received - keys.num_rows):
+            raise IncompletePullError(
+                "SAP Analytics Cloud refuses to order records by their value and cuts records of "
+                "one key apart; they cannot be proved complete. Nothing was published.",
+                expected_rows=self.expected,
+                received_rows=self.received,
+                next_step="Raise SAC_PAGE_SIZE, narrow the filter, or set the mode of the dataset "
+                "to aggregates.",
+            )
+        self._last_key = last
 
     def _goes_on(self, rows: pa.Table) -> bool:
         """Whether there may be rows behind a page that carries no link.

@@ -154,8 +154,7 @@ class SacPull:
         model = await self._models.read(definition.model_id, session)
         plan = plan_pull(definition, model.schema, model.entity_sets, self._condition())
         reading = await prepare(session, definition, plan, model.schema, size)
-        whole = await self._whole_answer(session, plan)
-        before = await self._snapshot(session, plan, model) if whole is None else Snapshot()
+        before, whole = await self._look(session, plan, model)
         self._expected = before.count
         self._chains = self._cut(session, plan, reading, before)
         self._chains[0].first = whole
@@ -193,32 +192,42 @@ class SacPull:
             tie=None if plan.added_up else plan.measure,
         )
 
-    async def _whole_answer(self, session: Session, plan: PullPlan) -> bytes | None:
-        """Return the one answer that holds all that the tenant has added up; None if there is more.
+    async def _look(
+        self, session: Session, plan: PullPlan, model: Model
+    ) -> tuple[Snapshot, bytes | None]:
+        """Note the state of the data, and return the one answer that holds it all, if one does.
 
-        One answer is of one moment by itself, and proves so by its count. Mostly it suffices.
+        One answer is of one moment by itself, and proves so by its count. What the tenant has
+        added up mostly fits into one; of records, less than a page may still be capped.
         """
-        if not plan.added_up:
-            return None
+        query = self._query(session, plan)
+        count = None if plan.added_up else await session.count(query)
+        small = count is not None and count <= self._limits.page_rows
+        whole = await self._whole_answer(session, query, count) if plan.added_up or small else None
+        if whole is None:
+            count = await session.count(query) if plan.added_up else count
+            return Snapshot(count, await self._totals(session, plan, model)), None
+        return Snapshot(count), whole
+
+    async def _whole_answer(
+        self, session: Session, query: wire.SetQuery, count: int | None
+    ) -> bytes | None:
+        """Return the first answer if it holds all rows; None if there is more."""
         try:
-            body = await session.get(self._query(session, plan).page())
+            body = await session.get(query.page())
         except QueryRefusedError:
             return None
         answer = answers.decode_envelope(body)
-        whole = answer.next_link is None and answer.count is not None
-        return body if whole and answer.entities == answer.count else None
-
-    async def _snapshot(self, session: Session, plan: PullPlan, model: Model) -> Snapshot:
-        """Note the state of the data before it is read page by page."""
-        count = await session.count(self._query(session, plan))
-        small = count is not None and count <= self._limits.page_rows
-        if AGGREGATES not in model.entity_sets or (small and not plan.added_up):
-            return Snapshot(count)
-        return Snapshot(count, await self._totals(session, plan))
+        rows = answer.count if count is None else count
+        whole = answer.next_link is None and rows is not None and answer.entities == rows
+        return body if whole else None
 
     async def _totals(
-        self, session: Session, plan: PullPlan
+        self, session: Session, plan: PullPlan, model: Model
     ) -> Mapping[str | None, str | None] | None:
+        """Return the sum of each date; None if the tenant does not add them up."""
+        if AGGREGATES not in model.entity_sets:
+            return None
         column, measure = self._definition.date_column, plan.measure
         query = wire.SetQuery(
             session.root,
@@ -293,7 +302,9 @@ class SacPull:
     ) -> bool:
         if before.count is None and before.totals is None:
             return False
-        after = await self._snapshot(session, plan, model)
+        count = await session.count(self._query(session, plan))
+        again = before.totals is not None
+        after = Snapshot(count, await self._totals(session, plan, model) if again else None)
         if None not in (before.count, after.count) and before.count != after.count:
             return True
         return None not in (before.totals, after.totals) and before.totals != after.totals
