@@ -8,12 +8,14 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import parse_qs
 
 import httpx
 
 from app.records import DatasetDefinition
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProvider
-from app.sac_connector.export import PullLimits, SacSource
+from app.sac_connector.export import SacSource
+from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport, PullBudget
 from tests.fakes import FakeClock
@@ -71,9 +73,30 @@ def a_page(
     return httpx.Response(200, json=body)
 
 
-def metadata() -> httpx.Response:
-    """Return the description of the model."""
-    return httpx.Response(200, text=METADATA, headers={"content-type": "application/xml"})
+def metadata(text: str = METADATA) -> httpx.Response:
+    """Return the description of a model."""
+    return httpx.Response(200, text=text, headers={"content-type": "application/xml"})
+
+
+def service_document(*sets: str) -> httpx.Response:
+    """Return the list of a model's entity sets."""
+    return httpx.Response(200, json={"value": [{"name": name, "url": name} for name in sets]})
+
+
+def shape(request: httpx.Request) -> str:
+    """Name what a request to the export service is for."""
+    query = parse_qs(request.url.query.decode())
+    if request.url.path.endswith("$metadata"):
+        return "metadata"
+    if request.url.path.endswith("/"):
+        return "service"
+    if "$top" in query:
+        return "count" if query["$top"] == ["0"] else f"top {query['$top'][0]}"
+    if "$skiptoken" in query:
+        return query["$skiptoken"][0]
+    if "$skip" in query:
+        return f"skip {query['$skip'][0]}"
+    return "sums" if query.get("$select") == ["Date,Amount"] else "first"
 
 
 def a_token(value: str = "tok-1", expires_in: object = 3600) -> httpx.Response:
@@ -82,11 +105,13 @@ def a_token(value: str = "tok-1", expires_in: object = 3600) -> httpx.Response:
 
 
 class FakeTenant:
-    """Answers in the order it is told to; logins that it was told nothing about get new tokens.
+    """Answers in the order it is told to; what it was told nothing about gets a good answer.
 
     Args:
-        pages: Answers of the export service, in order.
-        login: Answers of the token endpoint, in order.
+        pages: Answers of the export service about rows, in order.
+        login: Answers of the token endpoint, in order; then new tokens.
+        described: Answers for `$metadata`, in order; then the model with Date, Region, Amount.
+        sets: The entity sets of the service document.
 
     Attributes:
         requests: All that arrived, to either of the two.
@@ -94,9 +119,18 @@ class FakeTenant:
         gate: Logins wait for it; None for no wait.
     """
 
-    def __init__(self, pages: Iterable[Reply] = (), login: Iterable[Reply] = ()) -> None:
+    def __init__(
+        self,
+        pages: Iterable[Reply] = (),
+        login: Iterable[Reply] = (),
+        *,
+        described: Iterable[Reply] = (),
+        sets: Iterable[str] = ("FactData",),
+    ) -> None:
         self._pages = iter(pages)
         self._login = iter(login)
+        self._described = iter(described)
+        self._sets = service_document(*sets)
         self.requests: list[httpx.Request] = []
         self.bearers: list[str] = []
         self.gate: asyncio.Event | None = None
@@ -111,16 +145,28 @@ class FakeTenant:
         """Requests to the export service."""
         return [one for one in self.requests if str(one.url).startswith(TENANT_URL)]
 
+    @property
+    def shapes(self) -> list[str]:
+        """What each request to the export service was for."""
+        return [shape(request) for request in self.asked]
+
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
         self.requests.append(request)
         if request.url != TOKEN_URL:
             self.bearers.append(request.headers["authorization"].partition(" ")[2])
-            return _given(next(self._pages), request)
+            return _given(self._answer(request), request)
         if self.gate is not None:
             await self.gate.wait()
         number = len(self.logins)
         return _given(next(self._login, a_token(f"tok-{number}")), request)
+
+    def _answer(self, request: httpx.Request) -> Reply:
+        if request.url.path.endswith("$metadata"):
+            return next(self._described, metadata())
+        if request.url.path == httpx.URL(ROOT).path:
+            return self._sets
+        return next(self._pages, AssertionError("nobody expects this request"))
 
 
 def _given(reply: Reply, request: httpx.Request) -> httpx.Response:
@@ -171,16 +217,16 @@ def build(
     limits: PullLimits | None = None,
 ) -> Rig:
     """Put the connector together around a client."""
-    policy = policy or RetryPolicy()
+    policy, limits = policy or RetryPolicy(), limits or PullLimits(page_rows=2, deadline_s=60)
     clock, waits, seen = FakeClock(), Waits(), list[str]()
     tokens = TokenProvider(client, credentials, clock, on_token=seen.append)
     auth = BearerAuth(tokens, tenant_url)
-    transport = ExportTransport(client, auth, clock)
+    transport = ExportTransport(client, auth, clock, limits.parallel)
     source = SacSource(
         transport,
         tokens,
         tenant_url,
-        limits=limits or PullLimits(page_rows=2, deadline_s=60),
+        limits=limits,
         retrier=lambda: Retrier(policy, waits),
         clock=clock,
     )
@@ -189,12 +235,17 @@ def build(
 
 @asynccontextmanager
 async def connected(
-    tenant: FakeTenant, *, policy: RetryPolicy | None = None, follow_redirects: bool = False
+    tenant: FakeTenant,
+    *,
+    policy: RetryPolicy | None = None,
+    limits: PullLimits | None = None,
+    follow_redirects: bool = False,
 ) -> AsyncIterator[Rig]:
     """Put the connector together around a tenant that is no more than a function."""
     mock = httpx.MockTransport(tenant)
     async with httpx.AsyncClient(transport=mock, follow_redirects=follow_redirects) as client:
-        yield build(client, Credentials(TOKEN_URL, CLIENT_ID, SECRET), TENANT_URL, policy=policy)
+        credentials = Credentials(TOKEN_URL, CLIENT_ID, SECRET)
+        yield build(client, credentials, TENANT_URL, policy=policy, limits=limits)
 
 
 def as_json(parts: Mapping[str, object]) -> bytes:
@@ -225,6 +276,7 @@ async def reaching(
     tenant: SimulatedTenant,
     *,
     page_rows: int = 200,
+    parallel: int = 1,
     deadline_s: float = 60,
     read_timeout_s: float = 10,
     secret: str | None = None,
@@ -242,5 +294,5 @@ async def reaching(
             credentials,
             tenant_url or tenant.url,
             policy=RetryPolicy(attempts=ATTEMPTS),
-            limits=PullLimits(page_rows, deadline_s),
+            limits=PullLimits(page_rows, deadline_s, parallel),
         )

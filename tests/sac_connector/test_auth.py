@@ -18,16 +18,18 @@ from app.errors import (
     CertificateError,
     CredentialsRefusedError,
     GrantRefusedError,
+    HostNotFoundError,
+    IdentityZoneError,
     LoginPageError,
     RateLimitedError,
     SourceError,
     SourceTimeoutError,
     SourceUnavailableError,
-    SourceUnreachableError,
     TokenEndpointError,
     UnsafeLinkError,
 )
 from app.sac_connector.auth import Credentials, Token, TokenProbe
+from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import RetryPolicy
 from app.sac_connector.wire import origin
 from tests.fakes import START
@@ -228,8 +230,8 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
         (oauth(400, "invalid_request", "Missing grant type"), GrantRefusedError, GRANT),
         (
             httpx.Response(404, html="<html>No identity zone</html>"),
-            TokenEndpointError,
-            f"{ELSEWHERE}404 with a web page). Copy the Token URL",
+            IdentityZoneError,
+            "SAC_TOKEN_URL names a tenant that SAP does not know (404 with a web page). Copy",
         ),
         (LOGIN_PAGE, TokenEndpointError, f"{ELSEWHERE}200 with a web page)"),
         (httpx.Response(404, json={}), TokenEndpointError, f"{ELSEWHERE}404)"),
@@ -254,7 +256,7 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
         ),
         (
             httpx.ConnectError("[Errno -2] Name or service not known"),
-            SourceUnreachableError,
+            HostNotFoundError,
             "login.example cannot be reached: the host name is not known. Check SAC_TENANT_URL",
         ),
         (
@@ -338,7 +340,7 @@ async def test_a_second_refusal_is_final(refused: httpx.Response, kind: type[Sou
 async def test_requests_that_are_refused_together_share_one_renewal() -> None:
     """Five pages refused at once cause one new token, not five."""
     tenant = FakeTenant([*[refusal(401)] * 5, *[a_page()] * 5])
-    async with connected(tenant) as rig:
+    async with connected(tenant, limits=PullLimits(parallel=5)) as rig:
         await asyncio.gather(*(rig.get() for _ in range(5)))
     assert sorted(set(tenant.bearers)) == ["tok-1", "tok-2"]
     assert len(tenant.logins) == 2

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import SourceAnswerError
 from app.catalogue import FoundBy, Role
+from app.errors import SourceAnswerError
 from app.sac_connector.edmx import EntitySchema, parse_metadata
 
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,12}", fullmatch=True)

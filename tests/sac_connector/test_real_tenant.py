@@ -13,7 +13,8 @@ from app.errors import ConfigError
 from app.observability.masking import Masker
 from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.sac_connector.auth import BearerAuth, TokenProbe, TokenProvider
-from app.sac_connector.export import PullLimits, SacSource
+from app.sac_connector.export import SacSource
+from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import Retrier
 from app.sac_connector.transport import ExportTransport
 from app.wiring import SettingsCatalogue, SystemClock, open_client, token_provider

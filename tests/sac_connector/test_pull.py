@@ -1,0 +1,525 @@
+"""A pull: pages in order, one ahead, each row once, and proved complete or refused."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import timedelta
+from itertools import repeat
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.errors import (
+    DataChangedError,
+    IncompletePullError,
+    KeysNotSelectedError,
+    SeriesError,
+    SourceAnswerError,
+    SourceUnavailableError,
+    UnknownColumnError,
+    UnsafeLinkError,
+)
+from app.pipeline.ports import Pull, SeriesSource
+from app.records import Page, Progress, PullMode
+from app.sac_connector.pull import PullLimits, SacPull
+from app.sac_connector.retry import RetryPolicy
+from tests.sac_connector.rig import (
+    DEFINITION,
+    METADATA,
+    PAGE_URL,
+    ROOT,
+    FakeTenant,
+    Reply,
+    Rig,
+    a_page,
+    connected,
+    metadata,
+    refusal,
+    shape,
+    turns,
+    until,
+)
+
+
+def counted(rows: int) -> httpx.Response:
+    """Answer the size probe."""
+    return a_page(0, count=rows)
+
+
+def linked(rows: int, to: str, first: int = 0) -> httpx.Response:
+    """Return a page with a link."""
+    return a_page(rows, link=f"FactData?$skiptoken={to}", first=first)
+
+
+async def amounts(pull: SacPull) -> list[str]:
+    """Read a pull to its end and return its amounts."""
+    return [text async for page in pull.pages() for text in page.rows["Amount"].to_pylist()]
+
+
+@pytest.mark.parametrize(
+    ("replies", "asked"),
+    [
+        (
+            [counted(5), linked(2, "a"), linked(2, "b", 2), a_page(1, first=4), counted(5)],
+            ["count", "first", "a", "b", "count"],
+        ),
+        (
+            [counted(5), a_page(2), a_page(2, first=2), a_page(1, first=4), counted(5)],
+            ["count", "first", "skip 2", "skip 4", "count"],
+        ),
+        (
+            [counted(5), linked(2, "a"), a_page(2, first=2), a_page(1, first=4), counted(5)],
+            ["count", "first", "a", "skip 4", "count"],
+        ),
+        (
+            [counted(5), a_page(2), linked(2, "a", 2), a_page(1, first=4), counted(5)],
+            ["count", "first", "skip 2", "a", "count"],
+        ),
+        (
+            [counted(5), linked(5, "a"), a_page(0), counted(5)],
+            ["count", "first", "a", "count"],
+        ),
+        (
+            [counted(5), linked(0, "a"), linked(5, "b"), a_page(0), refusal(400)],
+            ["count", "first", "a", "b", "count"],
+        ),
+        (
+            [refusal(400), linked(2, "a"), a_page(3, first=2), a_page(0)],
+            ["count", "first", "a", "skip 5"],
+        ),
+        (
+            [a_page(0), a_page(2), a_page(2, first=2), a_page(1, first=4), a_page(0)],
+            ["count", "first", "skip 2", "skip 4", "skip 5"],
+        ),
+        (
+            [httpx.Response(200, text="?"), a_page(5), a_page(0)],
+            ["count", "first", "skip 5"],
+        ),
+    ],
+    ids=[
+        "links", "capped in silence", "links, then a cap", "a cap, then links",
+        "an empty last page", "an empty first page", "no count, links", "no count, capped",
+        "no count, one page",
+    ],
+)  # fmt: skip
+async def test_every_row_arrives_once_however_the_tenant_pages(
+    replies: list[Reply], asked: list[str]
+) -> None:
+    """Links are followed, silent caps are read on behind, and the report says what proved it."""
+    tenant = FakeTenant(replies)
+    async with connected(tenant) as rig:
+        pull = rig.source.pull(DEFINITION)
+        assert await amounts(pull) == ["0", "1", "2", "3", "4"]
+    assert tenant.shapes == ["metadata", "service", *asked]
+    known = asked[-1] == "count"
+    assert (pull.report.expected, pull.report.proof) == (
+        (5, "count") if known else (None, "entities")
+    )
+    assert (pull.report.received, pull.report.retries, pull.report.token_renewals) == (5, 0, 0)
+    assert (pull.report.mode, pull.report.seconds < 60) == ("FactData", True)
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.booleans(), st.integers(-2, 2))
+async def test_a_pull_is_whole_or_refused(sizes: list[int], counts: bool, wrong: int) -> None:
+    """For any pages: all rows come in order, or, if the count speaks against it, an error does."""
+    total = sum(sizes)
+    said = max(0, total + wrong)
+    size_probe = counted(said) if counts else refusal(400)
+    behind = {"metadata": metadata(), "count": size_probe, f"skip {total}": a_page(0)}
+    for place, size in enumerate(sizes):
+        link = f"FactData?$skiptoken={place + 1}" if place + 1 < len(sizes) else None
+        behind[str(place or "first")] = a_page(size, first=sum(sizes[:place]), link=link)
+    tenant = FakeTenant(repeat(lambda request: behind[shape(request)]))
+    async with connected(tenant) as rig:
+        pull = rig.source.pull(DEFINITION)
+        if counts and said != total:
+            with pytest.raises(IncompletePullError, match="Nothing was published"):
+                await amounts(pull)
+            return
+        assert await amounts(pull) == [str(number) for number in range(total)]
+        assert pull.report.received == total
+
+
+CHANGED = "changed while it was read. Nothing was published."
+
+
+@pytest.mark.parametrize(
+    ("replies", "kind", "words", "rows"),
+    [
+        (
+            [counted(3), a_page(2), a_page(0), counted(3)],
+            IncompletePullError,
+            "3 rows and sent 2: rows are missing",
+            2,
+        ),
+        (
+            [counted(3), a_page(4), counted(3)],
+            IncompletePullError,
+            "3 rows and sent 4: rows came twice",
+            4,
+        ),
+        ([counted(3), linked(2, "a"), a_page(1), counted(4)], DataChangedError, CHANGED, 3),
+        ([counted(3), a_page(4), counted(4)], DataChangedError, CHANGED, 4),
+        ([counted(3), a_page(2), a_page(0), counted(2)], DataChangedError, CHANGED, 2),
+        (
+            [counted(0), a_page(1), a_page(1), counted(0)],
+            IncompletePullError,
+            "0 rows and sent 1: rows came twice",
+            1,
+        ),
+    ],
+    ids=["missing", "doubled", "grown behind", "grown before", "shrunk", "none announced"],
+)
+async def test_a_pull_that_is_not_whole_is_refused(
+    replies: list[Reply], kind: type[IncompletePullError], words: str, rows: int
+) -> None:
+    """Rows that are missing, doubled or new: nothing is published, and the numbers are told."""
+    async with connected(FakeTenant(replies)) as rig:
+        pull = rig.source.pull(DEFINITION)
+        with pytest.raises(IncompletePullError) as caught:
+            await amounts(pull)
+        with pytest.raises(RuntimeError, match="only after its last page"):
+            _ = pull.report
+    assert type(caught.value) is kind
+    assert words in str(caught.value)
+    assert caught.value.received_rows == rows
+
+
+async def test_one_answer_is_of_one_moment() -> None:
+    """Rows that fit into one answer need no second look, and are asked for once."""
+    tenant = FakeTenant([counted(2), a_page(2)], sets=("FactData", "FactDataAggregation"))
+    async with connected(tenant) as rig:
+        pull = rig.source.pull(replace(DEFINITION, mode=PullMode.FACTS))
+        assert await amounts(pull) == ["0", "1"]
+    assert tenant.shapes == ["metadata", "service", "count", "first"]
+    assert (pull.report.expected, pull.report.proof) == (2, "count")
+
+
+def sums(value: int) -> httpx.Response:
+    """Answer with the sum of one date."""
+    row = {"Date": "202601", "Amount": value}
+    return httpx.Response(200, json={"value": [row], "@des.entitiesInPage": 1, "@odata.count": 1})
+
+
+@pytest.mark.parametrize("page_rows", [2, 9], ids=["large", "small, but capped in silence"])
+@pytest.mark.parametrize("changes", [False, True])
+async def test_values_that_change_between_two_pages_are_noticed_by_their_sums(
+    page_rows: int, changes: bool
+) -> None:
+    """Where the tenant adds up, sums by date are noted before the first of several pages."""
+    early = [] if page_rows == 2 else [a_page(2)]
+    pages = [a_page(2), a_page(1, first=2)]
+    tenant = FakeTenant(
+        [counted(3), *early, sums(3), *pages, counted(3), sums(4 if changes else 3)],
+        sets=("FactData", "FactDataAggregation"),
+    )
+    async with connected(tenant, limits=PullLimits(page_rows)) as rig:
+        pull = rig.source.pull(replace(DEFINITION, mode=PullMode.FACTS))
+        if changes:
+            with pytest.raises(DataChangedError):
+                await amounts(pull)
+            return
+        assert await amounts(pull) == ["0", "1", "2"]
+    first = ["first"] * len(early)
+    assert tenant.shapes[2:] == ["count", *first, "sums", "first", "skip 2", "count", "sums"]
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [refusal(400), linked(2, "a"), a_page(1, first=2), a_page(0)],
+        [httpx.Response(200, text="?"), linked(2, "a"), a_page(1, first=2), a_page(0)],
+        [counted(3), linked(2, "a"), a_page(1, first=2), refusal(400)],
+    ],
+    ids=["before", "unreadable", "after"],
+)
+async def test_a_count_that_is_told_only_once_is_no_change(replies: list[Reply]) -> None:
+    """A count on one side alone says nothing of a change."""
+    async with connected(FakeTenant(replies)) as rig:
+        assert await amounts(rig.source.pull(DEFINITION)) == ["0", "1", "2"]
+
+
+async def test_a_page_that_holds_other_than_it_says_is_refused() -> None:
+    """The page's own count of rows is held against its rows."""
+    short = httpx.Response(200, json={"value": [], "@DES.entitiesinpage": "2"})
+    async with connected(FakeTenant([counted(3), short, counted(3)])) as rig:
+        with pytest.raises(IncompletePullError, match="Page 1 announced 2 rows and holds 0;"):
+            await amounts(rig.source.pull(DEFINITION))
+
+
+@pytest.mark.parametrize("link", ["a", "self"])
+async def test_pages_that_link_in_a_circle_end(link: str) -> None:
+    """A link to a page that was read before ends the pull at once."""
+    first = a_page(2, link=str(PAGE_URL) if link == "self" else f"FactData?$skiptoken={link}")
+    tenant = FakeTenant([counted(9), first, *[first] * 5])
+    async with connected(tenant) as rig:
+        with pytest.raises(UnsafeLinkError, match="link in a circle"):
+            await amounts(rig.source.pull(DEFINITION))
+    assert len(tenant.asked) == 5
+
+
+async def test_a_link_to_another_host_is_not_followed() -> None:
+    """A page that links away ends the pull; nothing reaches the other host."""
+    away = a_page(2, link="https://evil.example/FactData")
+    tenant = FakeTenant([counted(4), away])
+    async with connected(tenant) as rig:
+        with pytest.raises(UnsafeLinkError, match="links to another host"):
+            await amounts(rig.source.pull(DEFINITION))
+    assert {request.url.host for request in tenant.requests} == {
+        "login.example",
+        "tenant.example",
+    }
+
+
+class Held:
+    """Holds back an answer until a test lets it go."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Event()
+        self.gone = False
+
+
+class SlowTenant(FakeTenant):
+    """Answers pages only when it is told to; `held` has one entry for each page asked for."""
+
+    def __init__(self, total: int) -> None:
+        links = [linked(1, str(n), first=n - 1) for n in range(1, total)]
+        super().__init__([counted(total), *links, a_page(1, first=total - 1)])
+        self.held: list[Held] = []
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer a page when it is free to go."""
+        answer = await super().__call__(request)
+        if request.url.path.endswith("FactData") and shape(request) != "count":
+            one = Held()
+            self.held.append(one)
+            try:
+                await one.free.wait()
+            finally:
+                one.gone = True
+        return answer
+
+    async def asked_for(self, pages: int) -> None:
+        """Wait until this many pages were asked for."""
+        await until(lambda: len(self.held) == pages)
+
+
+async def test_the_next_page_is_asked_for_while_the_present_one_is_read() -> None:
+    """When a page is handed over, the next one is under way, and never a third."""
+    tenant = SlowTenant(4)
+    async with connected(tenant) as rig:
+        pages = rig.source.pull(DEFINITION).pages()
+        for number in range(1, 4):
+            coming = asyncio.ensure_future(anext(pages))
+            await tenant.asked_for(number)
+            tenant.held[number - 1].free.set()
+            page = await coming
+            await turns()
+            assert page.number == number
+            assert len(tenant.held) == number + 1
+            assert sum(not one.gone for one in tenant.held) == 1
+        await pages.aclose()
+    assert len(tenant.held) == 4
+
+
+async def test_the_next_page_is_asked_for_before_the_present_one_is_decoded() -> None:
+    """A page whose rows cannot be read has already caused the request for the next one."""
+    broken = httpx.Response(
+        200, json={"value": [{"Date": 1}], "@odata.nextLink": "FactData?$skiptoken=a"}
+    )
+    tenant = FakeTenant([counted(3), broken, a_page(1)])
+    async with connected(tenant) as rig:
+        with pytest.raises(SourceAnswerError, match=r"\(page 1, row 1, column Date\)"):
+            await amounts(rig.source.pull(DEFINITION))
+    assert tenant.shapes == ["metadata", "service", "count", "first", "a"]
+
+
+@pytest.mark.filterwarnings("error")
+async def test_closing_a_pull_early_cancels_what_is_under_way() -> None:
+    """A reader that leaves after a page cancels the request for the next, without a warning."""
+    tenant = SlowTenant(3)
+    loop_errors: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: loop_errors.append(context["message"])
+    )
+    async with connected(tenant) as rig:
+        async with aclosing(rig.source.pull(DEFINITION).pages()) as pages:
+            coming = asyncio.ensure_future(anext(pages))
+            await tenant.asked_for(1)
+            tenant.held[0].free.set()
+            await coming
+            await tenant.asked_for(2)
+            assert not tenant.held[1].gone
+        assert tenant.held[1].gone
+        assert len(asyncio.all_tasks()) == 1
+    gc.collect()
+    await turns()
+    assert loop_errors == []
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("cancelled", [False, True], ids=["left", "cancelled"])
+async def test_a_look_ahead_that_fails_unseen_is_no_loose_end(cancelled: bool) -> None:
+    """If the next page fails and the reader leaves before it sees that, nobody hears of it."""
+    loop_errors: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: loop_errors.append(context["message"])
+    )
+    tenant = FakeTenant([counted(3), linked(1, "a"), *[refusal(503)] * 5])
+    gate = asyncio.Event()
+
+    async def read(rig: Rig) -> None:
+        async with aclosing(rig.source.pull(DEFINITION).pages()) as pages:
+            async for _ in pages:
+                await turns(50)
+                if cancelled:
+                    gate.set()
+                    await asyncio.Event().wait()
+                break
+
+    async with connected(tenant, policy=RetryPolicy(attempts=1)) as rig:
+        reader = asyncio.create_task(read(rig))
+        if cancelled:
+            await gate.wait()
+            reader.cancel()
+        await asyncio.wait([reader])
+    assert reader.cancelled() == cancelled
+    assert len(tenant.asked) == 5
+    gc.collect()
+    await turns()
+    assert loop_errors == []
+
+
+async def test_a_page_that_was_handed_over_stays_good_when_the_next_one_fails() -> None:
+    """The error of the next page comes when the reader asks for it, not before."""
+    tenant = FakeTenant([counted(3), linked(1, "a"), refusal(503)])
+    async with connected(tenant, policy=RetryPolicy(attempts=1)) as rig:
+        pages = rig.source.pull(DEFINITION).pages()
+        assert (await anext(pages)).number == 1
+        await turns(50)
+        with pytest.raises(SourceUnavailableError):
+            await anext(pages)
+
+
+async def test_progress_is_told_after_every_page() -> None:
+    """Rows, pages and bytes add up, and what was announced stands beside them."""
+    seen: list[Progress] = []
+    replies = [linked(2, "a"), a_page(1, first=2)]
+    sizes = [len(reply.content) for reply in replies]
+    async with connected(FakeTenant([counted(3), *replies, counted(3)])) as rig:
+        pull = rig.source.pull(DEFINITION, seen.append)
+        pages = [page async for page in pull.pages()]
+    assert [page.size_bytes for page in pages] == sizes
+    assert seen == [
+        Progress(rows=2, pages=1, bytes=sizes[0], expected_rows=3),
+        Progress(rows=3, pages=2, bytes=sum(sizes), expected_rows=3),
+    ]
+    assert (pull.report.bytes, pull.report.pages) == (sum(sizes), 2)
+
+
+async def test_retries_and_renewals_are_counted_without_the_first_token() -> None:
+    """The report counts what was sent again and the tokens renewed in mid-pull."""
+    replies = [counted(3), linked(2, "a"), refusal(503), refusal(401), a_page(1), counted(3)]
+    async with connected(FakeTenant(replies)) as rig:
+        pull = rig.source.pull(DEFINITION)
+        await amounts(pull)
+    assert (pull.report.retries, pull.report.token_renewals) == (1, 1)
+
+
+async def test_columns_are_read_once_in_five_minutes() -> None:
+    """Two pulls in a row read the description once, a later one reads it anew."""
+    tenant = FakeTenant([counted(1), a_page(1)] * 3)
+    async with connected(tenant) as rig:
+        for _ in range(2):
+            await amounts(rig.source.pull(DEFINITION))
+        rig.clock.tick(timedelta(minutes=5))
+        await amounts(rig.source.pull(DEFINITION))
+    again = ["metadata", "service", "count", "first"]
+    assert tenant.shapes == [*again, "count", "first", *again]
+
+
+async def test_a_refused_query_makes_the_next_pull_read_the_columns_anew() -> None:
+    """A dimension that was added meanwhile breaks one pull, not all of the next five minutes."""
+    refused = [refusal(400, "1402")] * 2
+    tenant = FakeTenant([counted(3), *refused, counted(1), a_page(1)])
+    async with connected(tenant) as rig:
+        with pytest.raises(KeysNotSelectedError, match="the model has changed"):
+            await amounts(rig.source.pull(DEFINITION))
+        assert await amounts(rig.source.pull(DEFINITION)) == ["0"]
+    assert tenant.shapes.count("metadata") == 2
+
+
+async def test_an_unknown_column_makes_the_next_pull_read_the_columns_anew() -> None:
+    """A column that was added to the model after the refusal is found at once."""
+    old = metadata(METADATA.replace("Amount", "Betrag"))
+    tenant = FakeTenant([counted(1), a_page(1)], described=[old])
+    async with connected(tenant) as rig:
+        with pytest.raises(UnknownColumnError, match=r"no value column 'Amount' \(it has Betrag\)"):
+            await amounts(rig.source.pull(DEFINITION))
+        assert await amounts(rig.source.pull(DEFINITION)) == ["0"]
+
+
+async def test_a_tenant_that_refuses_to_order_by_a_value_is_asked_without() -> None:
+    """The tie breaker is dropped, and with it nothing else of the query."""
+    tenant = FakeTenant([counted(3), refusal(400), linked(2, "a"), a_page(1, first=2), counted(3)])
+    async with connected(tenant) as rig:
+        assert await amounts(rig.source.pull(DEFINITION)) == ["0", "1", "2"]
+    orders = [parse_qs(request.url.query.decode()).get("$orderby") for request in tenant.asked]
+    assert orders[3:5] == [["Date,Region,Amount"], ["Date,Region"]]
+
+
+@pytest.mark.parametrize("linked_pages", [False, True])
+async def test_records_of_one_key_are_not_cut_apart_without_a_tie_breaker(
+    linked_pages: bool,
+) -> None:
+    """Between two answers by `$skip` their order may differ; a tenant's own links keep it."""
+    pages = [linked(2, "a"), a_page(1, first=2)] if linked_pages else [a_page(2), a_page(1)]
+    tenant = FakeTenant([counted(3), refusal(400), *pages, counted(3)])
+    async with connected(tenant) as rig:
+        pull = rig.source.pull(DEFINITION)
+        if linked_pages:
+            assert await amounts(pull) == ["0", "1", "2"]
+            return
+        with pytest.raises(IncompletePullError, match="cuts records of one key apart"):
+            await amounts(pull)
+
+
+async def test_the_date_may_be_kept_as_a_dimension() -> None:
+    """A definition that names the date column among its dimensions is pulled like any other."""
+    twice = replace(DEFINITION, dimensions=("Date", "Region"))
+    async with connected(FakeTenant([counted(2), a_page(2)])) as rig:
+        assert await amounts(rig.source.pull(twice)) == ["0", "1"]
+
+
+async def test_the_filter_and_the_page_size_go_with_each_request() -> None:
+    """The probe and the pages ask for the same rows, and the first page names its size."""
+    narrow = replace(DEFINITION, filter="Region eq 'R&D + 50%'")
+    tenant = FakeTenant([counted(3), a_page(2), a_page(1, first=2), counted(3)])
+    async with connected(tenant) as rig:
+        await amounts(rig.source.pull(narrow))
+    queries = [request.url.query.decode() for request in tenant.asked[2:]]
+    shared = "$filter=Region%20eq%20'R%26D%20%2B%2050%25'"
+    count = f"$count=true&$top=0&{shared}"
+    page = f"$select=Date,Region,Amount&{shared}&$orderby=Date,Region,Amount"
+    assert queries == [count, f"{page}&pagesize=2", f"{page}&$skip=2&pagesize=2", count]
+    assert str(tenant.asked[0].url) == f"{ROOT}$metadata"
+
+
+async def test_the_connector_fits_the_ports_of_the_pipeline() -> None:
+    """A source and its pulls are what the pipeline asks for, and nothing is sent too early."""
+    tenant = FakeTenant()
+    async with connected(tenant) as rig:
+        source: SeriesSource = rig.source
+        pull: Pull = source.pull(DEFINITION)
+        pages: AsyncIterator[Page] = pull.pages()
+        await turns()
+        assert tenant.requests == []
+        assert isinstance(pages, AsyncIterator)
+    assert issubclass(UnsafeLinkError, SeriesError)
