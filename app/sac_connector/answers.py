@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -176,11 +177,11 @@ class RowDecoder:
         except _UNREADABLE as error:
             raise _bad_row(error, page) from error
         columns = {
-            name: pa.array([getattr(row, f"c{i}") for row in rows], pa.string())
+            name: pa.array(list(map(attrgetter(f"c{i}"), rows)), pa.string())
             for i, name in enumerate(self._texts)
         }
         if self._measure is not None:
-            columns[self._measure] = _number_texts([bytes(row.measure) for row in rows])
+            columns[self._measure] = _number_texts(list(map(attrgetter("measure"), rows)))
         return pa.table(columns)
 
 
@@ -198,13 +199,30 @@ def _bad_row(error: Exception, page: int) -> SourceAnswerError:
     )
 
 
-def _number_texts(raw: list[bytes]) -> pa.Array:
+def _number_texts(raw: list[msgspec.Raw]) -> pa.Array:
     """Turn raw JSON values into the texts of numbers: null is null, quotes are cut.
 
     What is no number stays as it is: the pipeline names it with page, row and column.
     """
-    # Not a cast of the bytes: Raw is not checked for UTF-8, and what is no text is no number.
-    texts = pa.array([text.decode("utf-8", "replace") for text in raw], pa.string())
-    quoted = pc.starts_with(texts, '"')
-    bare = pc.if_else(quoted, pc.utf8_slice_codeunits(texts, 1, -1), texts)
-    return pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), bare)
+    joined = b",".join(raw)
+    texts = _split(joined, raw)
+    # Mostly there is neither, and looking for them costs less than looking at each value.
+    if b"null" in joined:
+        texts = pc.if_else(pc.equal(texts, "null"), pa.scalar(None, pa.string()), texts)
+    if b'"' in joined:
+        quoted = pc.starts_with(texts, '"')
+        texts = pc.if_else(quoted, pc.utf8_slice_codeunits(texts, 1, -1), texts)
+    return texts
+
+
+def _split(joined: bytes, raw: list[msgspec.Raw]) -> pa.Array:
+    """Return raw JSON values, which are also given joined by commas, as they stand."""
+    try:
+        # A cast that checks: Raw is not checked for UTF-8, and what is no text is no number.
+        whole = pa.array([joined], pa.binary()).cast(pa.string())
+        texts = pc.split_pattern(whole, ",").values
+    except pa.ArrowInvalid:
+        texts = None
+    if texts is None or len(texts) != len(raw):  # a comma within a value, or no value at all
+        return pa.array([bytes(text).decode("utf-8", "replace") for text in raw], pa.string())
+    return texts
