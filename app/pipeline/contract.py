@@ -83,8 +83,9 @@ def dimension_names(columns: Iterable[str]) -> dict[str, str]:
 
 def sort_series(rows: pa.Table) -> pa.Table:
     """Return the rows sorted by dimensions, then date; text in the order of its UTF-8 bytes."""
-    keys = [*dimensions_of(rows.schema), DATE]
-    return rows.take(pc.sort_indices(rows, [(key, "ascending") for key in keys]))
+    names = (*dimensions_of(rows.schema), DATE)
+    keys = pa.table({name: _rank(rows[name]) for name in names})
+    return rows.take(pc.sort_indices(keys, [(name, "ascending") for name in names]))
 
 
 def date_bounds(rows: pa.Table) -> tuple[date | None, date | None]:
@@ -131,6 +132,19 @@ def nearest_first(found: str, names: Iterable[str], limit: int = 20) -> list[str
         return -SequenceMatcher(None, found.casefold(), name.casefold()).ratio(), name
 
     return sorted(names, key=distance)[:limit]
+
+
+def _rank(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """Return numbers that sort as the texts of a column do, and other columns as they are.
+
+    A series has few members, and numbers sort in a tenth of the time.
+    """
+    if pa.types.is_string(column.type):
+        column = column.dictionary_encode()
+    if not pa.types.is_dictionary(column.type):
+        return column
+    encoded = column.unify_dictionaries().combine_chunks()
+    return pc.rank(encoded.dictionary, tiebreaker="dense").take(encoded.indices)
 
 
 def _snake(column: str) -> str:
