@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
@@ -27,6 +27,7 @@ from app.records import (
     Progress,
     ProgressCallback,
     PullReport,
+    Sign,
     TimeAggregation,
 )
 from app.sac_connector import answers, slices, wire
@@ -35,6 +36,7 @@ from app.sac_connector.filters import joined, literal
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES, PullPlan, plan_pull
 from app.sac_connector.readings import Reading, prepare, rule_over_time
+from app.sac_connector.sums import DateSums, Totals, adds_up
 
 # More ranges than run at once, so that a range with many rows does not leave the others idle.
 _RANGES_EACH: Final = 2
@@ -65,7 +67,7 @@ class Snapshot:
     """
 
     count: int | None = None
-    totals: Mapping[str | None, str | None] | None = None
+    totals: Totals | None = None
 
 
 class SacPull:
@@ -103,6 +105,7 @@ class SacPull:
         self._rows = self._pages = self._bytes = 0
         self._chains: list[Chain] = []
         self._keys: list[pa.Table] = []
+        self._read: DateSums | None = None
         self._accounts: set[str] = set()
         self._rule: TimeAggregation | None = None
         self._report: PullReport | None = None
@@ -158,6 +161,9 @@ class SacPull:
         self._expected = before.count
         self._chains = self._cut(session, plan, reading, before)
         self._chains[0].first = whole
+        # Signs that were turned, and dates from a master, are no longer what the tenant adds up.
+        if before.totals is not None and definition.sign is Sign.STORED and plan.master is None:
+            self._read = DateSums(definition.date_column, definition.value_column)
         try:
             async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
                 async for page in fetched:
@@ -167,7 +173,10 @@ class SacPull:
             if await self._changed(session, plan, model, before):
                 raise self._data_changed() from error
             raise
-        if self._pages > 1 and await self._changed(session, plan, model, before):
+        if self._pages > 1 and (
+            await self._changed(session, plan, model, before)
+            or await self._mixed(session, plan, before)
+        ):
             raise self._data_changed()
         self._check_keys()
         self._rule = rule_over_time(definition, plan, reading, frozenset(self._accounts))
@@ -222,27 +231,33 @@ class SacPull:
         whole = answer.next_link is None and rows is not None and answer.entities == rows
         return body if whole else None
 
-    async def _totals(
-        self, session: Session, plan: PullPlan, model: Model
-    ) -> Mapping[str | None, str | None] | None:
+    async def _totals(self, session: Session, plan: PullPlan, model: Model) -> Totals | None:
         """Return the sum of each date; None if the tenant does not add them up."""
         if AGGREGATES not in model.entity_sets:
             return None
         column, measure = self._definition.date_column, plan.measure
+        rows = await self._sums(session, plan, (column,))
+        if rows is None:
+            return None
+        return dict(zip(rows[column].to_pylist(), rows[measure].to_pylist(), strict=True))
+
+    async def _sums(
+        self, session: Session, plan: PullPlan, columns: tuple[str, ...]
+    ) -> pa.Table | None:
+        """Return what the tenant adds up by columns; None if it does not."""
         query = wire.SetQuery(
             session.root,
             AGGREGATES,
-            (column, measure),
-            (column,),
+            (*columns, plan.measure),
+            columns,
             plan.row_filter,
             self._limits.page_rows,
             counted=True,
         )
         try:
-            rows = await session.table(query, (column,), measure)
+            return await session.table(query, columns, plan.measure)
         except (QueryRefusedError, SourceAnswerError, ModelNotFoundError):
             return None
-        return dict(zip(rows[column].to_pylist(), rows[measure].to_pylist(), strict=True))
 
     def _cut(
         self, session: Session, plan: PullPlan, reading: Reading, before: Snapshot
@@ -270,6 +285,8 @@ class SacPull:
         self._pages += 1
         self._rows += page.rows.num_rows
         self._bytes += page.size_bytes
+        if self._read is not None:
+            self._read.add(page.rows)
         if plan.added_up:
             self._expected = self._expected or self._chains[0].expected
             self._keys.append(page.rows.select(plan.texts))
@@ -308,6 +325,20 @@ class SacPull:
         if None not in (before.count, after.count) and before.count != after.count:
             return True
         return None not in (before.totals, after.totals) and before.totals != after.totals
+
+    async def _mixed(self, session: Session, plan: PullPlan, before: Snapshot) -> bool:
+        """Whether the rows are of two moments that have the same sums, as after a re-posting.
+
+        The sums by date that were read are not those of the tenant, though these are sums.
+        """
+        if before.totals is None or self._read is None:
+            return False
+        if self._read.lacks_a_date(before.totals):
+            return True
+        if not self._read.differs(before.totals):
+            return False
+        whole = await self._sums(session, plan, ())
+        return whole is not None and adds_up(before.totals, whole[plan.measure][0].as_py())
 
     def _data_changed(self) -> DataChangedError:
         return DataChangedError(
