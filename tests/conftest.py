@@ -55,3 +55,12 @@ def tenant(tenant_process: SimulatedTenant) -> SimulatedTenant:
     """Return the simulated tenant as it is after a fresh start."""
     tenant_process.reset()
     return tenant_process
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests recorded as their summary, one line each."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", []):
+                if name == "summary":
+                    terminalreporter.write_line(f"{report.nodeid}: {text}")
