@@ -36,7 +36,7 @@ from app.sac_connector.filters import joined, literal
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES, PullPlan, plan_pull
 from app.sac_connector.readings import Reading, prepare, rule_over_time
-from app.sac_connector.sums import DateSums, Totals, adds_up
+from app.sac_connector.sums import AllTotals, ReadSums, adds_up
 
 # More ranges than run at once, so that a range with many rows does not leave the others idle.
 _RANGES_EACH: Final = 2
@@ -63,11 +63,12 @@ class Snapshot:
 
     Attributes:
         count: Rows; None if the tenant does not say.
-        totals: Sum by date id, as the tenant adds it up; None if that was not asked.
+        totals: Sums by date and by each kept dimension, as the tenant adds them up; None if
+            that was not asked.
     """
 
     count: int | None = None
-    totals: Totals | None = None
+    totals: AllTotals | None = None
 
 
 class SacPull:
@@ -105,7 +106,7 @@ class SacPull:
         self._rows = self._pages = self._bytes = 0
         self._chains: list[Chain] = []
         self._keys: list[pa.Table] = []
-        self._read: DateSums | None = None
+        self._read: ReadSums | None = None
         self._accounts: set[str] = set()
         self._rule: TimeAggregation | None = None
         self._report: PullReport | None = None
@@ -163,7 +164,7 @@ class SacPull:
         self._chains[0].first = whole
         # Signs that were turned, and dates from a master, are no longer what the tenant adds up.
         if before.totals is not None and definition.sign is Sign.STORED and plan.master is None:
-            self._read = DateSums(definition.date_column, definition.value_column)
+            self._read = ReadSums(plan.texts, plan.measure)
         try:
             async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
                 async for page in fetched:
@@ -231,15 +232,18 @@ class SacPull:
         whole = answer.next_link is None and rows is not None and answer.entities == rows
         return body if whole else None
 
-    async def _totals(self, session: Session, plan: PullPlan, model: Model) -> Totals | None:
-        """Return the sum of each date; None if the tenant does not add them up."""
+    async def _totals(self, session: Session, plan: PullPlan, model: Model) -> AllTotals | None:
+        """Return the sums by date and by each kept dimension; None if the tenant has none."""
         if AGGREGATES not in model.entity_sets:
             return None
-        column, measure = self._definition.date_column, plan.measure
-        rows = await self._sums(session, plan, (column,))
-        if rows is None:
-            return None
-        return dict(zip(rows[column].to_pylist(), rows[measure].to_pylist(), strict=True))
+        totals = {}
+        for column in plan.texts:
+            rows = await self._sums(session, plan, (column,))
+            if rows is None:
+                return None
+            sums = zip(rows[column].to_pylist(), rows[plan.measure].to_pylist(), strict=True)
+            totals[column] = dict(sums)
+        return totals
 
     async def _sums(
         self, session: Session, plan: PullPlan, columns: tuple[str, ...]
@@ -265,11 +269,11 @@ class SacPull:
         """Return one chain, or several over ranges of dates if that is worth it and possible."""
         parallel, conditions = self._limits.parallel, list[str]()
         large = before.count is not None and before.count > self._limits.page_rows * parallel
+        column = self._definition.date_column
+        ids = [] if before.totals is None else list(before.totals[column])
         # A row without a date is in no range.
-        if parallel > 1 and large and before.totals is not None and None not in before.totals:
-            ids = [str(item) for item in before.totals]
-            column = self._definition.date_column
-            conditions = slices.ranges(column, ids, parallel * _RANGES_EACH)
+        if parallel > 1 and large and None not in ids:
+            conditions = slices.ranges(column, [str(item) for item in ids], parallel * _RANGES_EACH)
         if not conditions:
             query = self._query(session, plan)
             return [Chain(session.get, query, reading.decode, expected=before.count)]
@@ -329,16 +333,17 @@ class SacPull:
     async def _mixed(self, session: Session, plan: PullPlan, before: Snapshot) -> bool:
         """Whether the rows are of two moments that have the same sums, as after a re-posting.
 
-        The sums by date that were read are not those of the tenant, though these are sums.
+        The sums that were read are not those of the tenant, though these are sums.
         """
         if before.totals is None or self._read is None:
             return False
-        if self._read.lacks_a_date(before.totals):
+        if self._read.lacks_a_member(before.totals):
             return True
         if not self._read.differs(before.totals):
             return False
         whole = await self._sums(session, plan, ())
-        return whole is not None and adds_up(before.totals, whole[plan.measure][0].as_py())
+        by_date = before.totals[self._definition.date_column]
+        return whole is not None and adds_up(by_date, whole[plan.measure][0].as_py())
 
     def _data_changed(self) -> DataChangedError:
         return DataChangedError(

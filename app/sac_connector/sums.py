@@ -1,33 +1,35 @@
-"""Sums by date, exact: what the tenant adds up is held against what was read; pure."""
+"""Sums by date and member, exact: what the tenant adds up is held against what was read; pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
 import pyarrow as pa
 
-# Sum by date id, as the tenant writes it.
+# Sum by the members of one column, as the tenant writes it; and all of these by column.
 Totals = Mapping[str | None, str | None]
+AllTotals = Mapping[str, Totals]
 
 _EXACT: Final = pa.decimal256(76, 30)
 _WIDE: Final = Context(prec=160)
 
 
-class DateSums:
-    """Adds up the rows of a pull by date.
+class ReadSums:
+    """Adds up the rows of a pull by the members of each of some columns.
 
     Args:
-        date: The date column.
+        columns: The columns.
         measure: The column of the values.
     """
 
-    def __init__(self, date: str, measure: str) -> None:
-        self._date = date
+    def __init__(self, columns: Sequence[str], measure: str) -> None:
         self._measure = measure
-        self._sums: dict[str | None, Decimal] | None = defaultdict(Decimal)
+        self._sums: dict[str, defaultdict[str | None, Decimal]] | None = {
+            column: defaultdict(Decimal) for column in columns
+        }
 
     def add(self, rows: pa.Table) -> None:
         """Add the rows of a page; a value that is no number ends the comparison.
@@ -41,29 +43,36 @@ class DateSums:
         except pa.ArrowInvalid:
             self._sums = None
             return
-        page = pa.table({"date": rows[self._date], "value": exact})
-        for found in page.group_by("date").aggregate([("value", "sum")]).to_pylist():
-            value = found["value_sum"] or Decimal(0)
-            self._sums[found["date"]] = _WIDE.add(self._sums[found["date"]], value)
+        for column, sums in self._sums.items():
+            page = pa.table({"member": rows[column], "value": exact})
+            for found in page.group_by("member").aggregate([("value", "sum")]).to_pylist():
+                value = found["value_sum"] or Decimal(0)
+                sums[found["member"]] = _WIDE.add(sums[found["member"]], value)
 
-    def lacks_a_date(self, totals: Totals) -> bool:
-        """Whether the tenant has other dates than were read."""
-        return self._sums is not None and set(self._sums) != set(totals)
+    def lacks_a_member(self, totals: AllTotals) -> bool:
+        """Whether the tenant has other dates or members than were read."""
+        return self._sums is not None and any(
+            set(sums) != set(totals[column]) for column, sums in self._sums.items()
+        )
 
-    def differs(self, totals: Totals) -> bool:
-        """Whether a date has another sum than the tenant says, if its text is a number."""
+    def differs(self, totals: AllTotals) -> bool:
+        """Whether a date or member has another sum than the tenant says; never of no numbers."""
         if self._sums is None:
             return False
         try:
-            return any(_number(text) != self._sums.get(date) for date, text in totals.items())
+            return any(
+                _number(text) != sums.get(member)
+                for column, sums in self._sums.items()
+                for member, text in totals[column].items()
+            )
         except InvalidOperation:
             return False
 
 
 def adds_up(totals: Totals, whole: str | None) -> bool:
-    """Whether the sums by date are sums, and not maxima or last values: they give the whole.
+    """Whether sums are sums, and not maxima or last values: they give the whole.
 
-    Of a single date nobody can tell.
+    Of a single one nobody can tell.
     """
     try:
         total = Decimal(0)

@@ -96,7 +96,10 @@ def shape(request: httpx.Request) -> str:
         return query["$skiptoken"][0]
     if "$skip" in query:
         return f"skip {query['$skip'][0]}"
-    return "sums" if query.get("$select") == ["Date,Amount"] else "first"
+    return "sums" if query.get("$select") in _SUMS else "first"
+
+
+_SUMS: Final = (["Date,Amount"], ["Region,Amount"], ["Amount"])
 
 
 def a_token(value: str = "tok-1", expires_in: object = 3600) -> httpx.Response:

@@ -203,8 +203,8 @@ async def test_one_answer_is_of_one_moment() -> None:
 
 
 def sums(value: int) -> httpx.Response:
-    """Answer with the sum of one date."""
-    row = {"Date": "202601", "Amount": value}
+    """Answer with the sum of one date and member."""
+    row = {"Date": "202601", "Region": "EMEA", "Amount": value}
     return httpx.Response(200, json={"value": [row], "@des.entitiesInPage": 1, "@odata.count": 1})
 
 
@@ -213,11 +213,12 @@ def sums(value: int) -> httpx.Response:
 async def test_values_that_change_between_two_pages_are_noticed_by_their_sums(
     page_rows: int, changes: bool
 ) -> None:
-    """Where the tenant adds up, sums by date are noted before the first of several pages."""
+    """Where the tenant adds up, sums are noted before the first of several pages, and after."""
     early = [] if page_rows == 2 else [a_page(2)]
     pages = [a_page(2), a_page(1, first=2)]
+    later = [counted(3), sums(3), sums(4 if changes else 3)]
     tenant = FakeTenant(
-        [counted(3), *early, sums(3), *pages, counted(3), sums(4 if changes else 3)],
+        [counted(3), *early, *[sums(3)] * 2, *pages, *later],
         sets=("FactData", "FactDataAggregation"),
     )
     async with connected(tenant, limits=PullLimits(page_rows)) as rig:
@@ -228,7 +229,35 @@ async def test_values_that_change_between_two_pages_are_noticed_by_their_sums(
             return
         assert await amounts(pull) == ["0", "1", "2"]
     first = ["first"] * len(early)
-    assert tenant.shapes[2:] == ["count", *first, "sums", "first", "skip 2", "count", "sums"]
+    both = ["sums", "sums"]
+    assert tenant.shapes[2:] == ["count", *first, *both, "first", "skip 2", "count", *both]
+
+
+async def test_a_measure_that_is_not_added_up_refuses_nothing() -> None:
+    """Of a maximum the sums are others than ours; one date cannot tell, so none is refused."""
+    noted, pages = [sums(2)] * 2, [a_page(2), a_page(1, first=2)]
+    tenant = FakeTenant(
+        [counted(3), *noted, *pages, counted(3), *noted, sums(2)],
+        sets=("FactData", "FactDataAggregation"),
+    )
+    async with connected(tenant) as rig:
+        pull = rig.source.pull(replace(DEFINITION, mode=PullMode.FACTS))
+        assert len(await amounts(pull)) == 3
+
+
+async def test_a_key_that_comes_twice_among_sums_is_a_change() -> None:
+    """What the tenant has added up holds each key once, whatever it counted."""
+    look = [counted(2), sums(1), sums(1)]
+    tenant = FakeTenant(
+        [linked(1, "a"), *look, linked(1, "a"), a_page(1, first=1), *look],
+        sets=("FactData", "FactDataAggregation"),
+    )
+    async with connected(tenant) as rig:
+        with pytest.raises(DataChangedError):
+            await amounts(rig.source.pull(DEFINITION))
+    assert tenant.shapes[2:] == [
+        "first", "count", "sums", "sums", "first", "a", "count", "sums", "sums"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

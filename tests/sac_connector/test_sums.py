@@ -1,4 +1,4 @@
-"""Sums by date: exact, whatever the pages, and held against the tenant's own."""
+"""Sums by date and member: exact, whatever the pages, and held against the tenant's own."""
 
 from collections import defaultdict
 from decimal import Context, Decimal
@@ -8,30 +8,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sac_connector.sums import DateSums, adds_up
+from app.sac_connector.sums import ReadSums, adds_up
 
 EXACT = Context(prec=200)
 DATES = st.sampled_from(["202401", "202402", "#", "", None])
+REGIONS = st.sampled_from(["EMEA", "#", None])
 NUMBERS = st.decimals(-(10**20), 10**20, places=7).map(lambda number: format(number, "f"))
-ROWS = st.lists(st.tuples(DATES, st.none() | NUMBERS), max_size=12)
-Rows = list[tuple[str | None, str | None]]
+ROWS = st.lists(st.tuples(DATES, REGIONS, st.none() | NUMBERS), max_size=12)
+Rows = list[tuple[str | None, str | None, str | None]]
+COLUMNS = ("Date", "Region")
 
 
 def a_table(rows: Rows) -> pa.Table:
     """Write rows as a page holds them."""
     texts = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-    return pa.table(texts or [pa.array([], pa.string())] * 2, names=["Date", "V"])
+    return pa.table(texts or [pa.array([], pa.string())] * 3, names=[*COLUMNS, "V"])
 
 
-def in_plain_arithmetic(rows: Rows) -> dict[str | None, str | None]:
+def in_plain_arithmetic(rows: Rows) -> dict[str, dict[str | None, str | None]]:
     """Add up rows as a tenant does, null as the sum of nulls alone."""
-    sums: dict[str | None, list[Decimal]] = defaultdict(list)
-    for date, value in rows:
-        sums[date] += [] if value is None else [Decimal(value)]
-    return {
-        date: format(EXACT.create_decimal(sum_of(found)), "f") if found else None
-        for date, found in sums.items()
-    }
+    totals = {}
+    for place, column in enumerate(COLUMNS):
+        found: dict[str | None, list[Decimal]] = defaultdict(list)
+        for row in rows:
+            found[row[place]] += [] if row[2] is None else [Decimal(row[2])]
+        totals[column] = {
+            member: format(sum_of(numbers), "f") if numbers else None
+            for member, numbers in found.items()
+        }
+    return totals
 
 
 def sum_of(numbers: list[Decimal]) -> Decimal:
@@ -45,11 +50,11 @@ def sum_of(numbers: list[Decimal]) -> Decimal:
 @given(ROWS, st.integers(0, 12))
 def test_any_pages_of_the_same_rows_agree_with_the_tenant(rows: Rows, cut: int) -> None:
     """However rows are cut into pages, their sums are those of plain arithmetic."""
-    sums = DateSums("Date", "V")
+    sums = ReadSums(COLUMNS, "V")
     sums.add(a_table(rows[:cut]))
     sums.add(a_table(rows[cut:]))
     totals = in_plain_arithmetic(rows)
-    assert not sums.lacks_a_date(totals)
+    assert not sums.lacks_a_member(totals)
     assert not sums.differs(totals)
 
 
@@ -58,36 +63,39 @@ def test_a_record_that_came_twice_or_never_shows(rows: Rows, data: st.DataObject
     """One record more or less gives another sum, unless its value is nothing."""
     place = data.draw(st.integers(0, len(rows) - 1))
     twice = data.draw(st.booleans())
-    sums = DateSums("Date", "V")
+    sums = ReadSums(COLUMNS, "V")
     sums.add(a_table(rows[:place] + ([rows[place]] * 2 if twice else []) + rows[place + 1 :]))
     totals = in_plain_arithmetic(rows)
-    seen = sums.lacks_a_date(totals) or sums.differs(totals)
-    assert seen or Decimal(rows[place][1] or 0) == 0
+    seen = sums.lacks_a_member(totals) or sums.differs(totals)
+    assert seen or Decimal(rows[place][2] or 0) == 0
+
+
+TWO: dict[str, dict[str | None, str | None]] = {"Date": {"202401": "1"}, "Region": {"#": "2"}}
 
 
 @pytest.mark.parametrize("value", ["abc", "", "1,5", "1e99"])
 def test_a_value_that_is_no_number_ends_the_comparison(value: str) -> None:
     """The pipeline names such a value; here it is no sign of a change."""
-    sums = DateSums("Date", "V")
+    sums = ReadSums(COLUMNS, "V")
     for text in (value, "1"):
-        sums.add(a_table([("202401", text)]))
-    assert not sums.lacks_a_date({})
-    assert not sums.differs({"202401": "2"})
+        sums.add(a_table([("202401", "#", text)]))
+    assert not sums.lacks_a_member({})
+    assert not sums.differs(TWO)
 
 
 def test_a_sum_of_the_tenant_that_is_no_number_says_nothing() -> None:
     """What cannot be compared does not differ."""
-    sums = DateSums("Date", "V")
-    sums.add(a_table([("202401", "1")]))
-    assert not sums.differs({"202401": "n/a"})
-    assert sums.differs({"202401": "2"})
+    sums = ReadSums(COLUMNS, "V")
+    sums.add(a_table([("202401", "#", "1")]))
+    assert not sums.differs({"Date": {"202401": "1"}, "Region": {"#": "n/a"}})
+    assert sums.differs(TWO)
 
 
 @given(ROWS)
 def test_sums_give_the_whole(rows: Rows) -> None:
     """Sums by date add up to the sum of all; of one date alone nobody can tell."""
-    totals = in_plain_arithmetic(rows)
-    whole = sum_of([Decimal(value) for _, value in rows if value is not None])
+    totals = in_plain_arithmetic(rows)["Date"]
+    whole = sum_of([Decimal(value) for _, _, value in rows if value is not None])
     assert adds_up(totals, format(whole, "f")) == (len(totals) > 1)
     assert not adds_up(totals, format(EXACT.add(whole, Decimal(1)), "f"))
 
