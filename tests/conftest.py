@@ -61,6 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests recorded as their summary, one line each."""
     for reports in terminalreporter.stats.values():
         for report in reports:
-            for name, text in getattr(report, "user_properties", []):
-                if name == "summary":
-                    terminalreporter.write_line(f"{report.nodeid}: {text}")
+            if getattr(report, "when", "") == "call":
+                found = dict(report.user_properties)
+                if "summary" in found:
+                    terminalreporter.write_line(f"{report.nodeid}: {found['summary']}")

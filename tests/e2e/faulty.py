@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import traceback
 from contextlib import aclosing
@@ -109,6 +110,15 @@ def oracle(tenant: SimulatedTenant, definition: DatasetDefinition = DAYS) -> Nor
     values = [[row[column] for column in definition.columns] for row in rows]
     normalizer.add(a_page(values, definition=definition))
     return normalizer.finish()
+
+
+def loose_tasks() -> int:
+    """Count the tasks that a pull left behind.
+
+    A login that is under way is not one: it is shared, so who gives up waiting does not end it.
+    """
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    return sum("TokenProvider._fetch" not in repr(task) for task in tasks)
 
 
 @dataclass

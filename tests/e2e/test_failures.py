@@ -5,7 +5,6 @@ No secret, pair or token shows in an error, a trace-back or a log line.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import dataclass, field, replace
 
@@ -34,7 +33,16 @@ from app.errors import (
 )
 from app.records import DatasetDefinition
 from demo.tenant.bulk import DAILY
-from tests.e2e.faulty import DAYS, WAYS, Fault, Output, numbered, pulled, status
+from tests.e2e.faulty import (
+    DAYS,
+    WAYS,
+    Fault,
+    Output,
+    loose_tasks,
+    numbered,
+    pulled,
+    status,
+)
 from tests.sac_connector.rig import ATTEMPTS, reaching
 from tests.simulated_tenant import SimulatedTenant
 
@@ -276,7 +284,7 @@ async def test_each_failure_is_told_in_words_and_gives_no_secret_away(
     async with reaching(tenant, parallel=taken.parallel, **failure.reach) as rig:  # type: ignore[arg-type]
         with pytest.raises(failure.error) as caught:
             await pulled(rig, taken.of(failure.definition))
-        assert len(asyncio.all_tasks()) == 1
+        assert loose_tasks() == 0
     shown = re.sub(r"\s+", " ", str(caught.value))
     exact = taken is WAYS["chain"]
     assert (
