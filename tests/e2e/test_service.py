@@ -1,5 +1,7 @@
 """The service as users run it, over real sockets, in good days and bad."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,19 +56,48 @@ def test_the_first_refresh_pulls_everything(
 
 
 @pytest.mark.usefixtures("filled")
+def test_the_answers_in_the_readme_have_the_real_form(
+    folder: Path, own_tenant: SimulatedTenant
+) -> None:
+    """Every field that the README shows is in the real answer, and none is left out unmarked."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    shown = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", readme, re.DOTALL)]
+    with running_service(folder, settings_for(own_tenant)) as service:
+        real = [
+            service.post("/refresh").json(),
+            service.get("/series", params={"dim_region": "EMEA", "grain": "quarter"}).json(),
+            service.get("/health/auth").json(),
+        ]
+    for left, right in zip([*shown, shown[0]], [*real, real[0], real[0]], strict=True):
+        assert_same_form(left, right)
+
+
+def assert_same_form(shown: object, real: object) -> None:
+    """Hold the fields of a shown answer against a real one; `…` stands for what is left out."""
+    if isinstance(shown, dict) and isinstance(real, dict):
+        told = set(shown) - {"…"}
+        assert told <= set(real) if "…" in shown else told == set(real)
+        for name in told - {"skipped"}:
+            assert_same_form(shown[name], real[name])
+    elif isinstance(shown, list) and isinstance(real, list):
+        for item in shown:
+            assert_same_form({**item, "dim_product": ""}, real[0])
+
+
+@pytest.mark.usefixtures("filled")
 def test_a_second_refresh_changes_nothing(folder: Path, own_tenant: SimulatedTenant) -> None:
     """Refreshing twice gives the same rows and the same latest date, as unchanged."""
     with running_service(folder, settings_for(own_tenant)) as service:
         first, second = service.post("/refresh").json(), service.post("/refresh").json()
         live, ready = service.get("/health/live"), service.get("/health/ready")
         csv = service.get("/series", params={"format": "csv"})
-        json = service.get("/series").json()
+        series = service.get("/series").json()
     assert second["status"] == "unchanged"
     for key in ("row_count", "max_date", "content_hash"):
         assert first["metadata"][key] == second["metadata"][key]
     assert (live.status_code, ready.status_code) == (200, 200)
     assert csv.text.splitlines()[0] == "date,value,dim_region,dim_product"
-    assert len(csv.text.splitlines()) - 1 == len(json["points"]) == json["total"]
+    assert len(csv.text.splitlines()) - 1 == len(series["points"]) == series["total"]
 
 
 @pytest.mark.usefixtures("filled")
