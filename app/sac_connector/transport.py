@@ -94,13 +94,18 @@ class ExportTransport:
     async def _get_once(self, url: str, kind: str) -> bytes:
         headers = {"Accept": f"application/{kind}", **CUSTOM_AUTH_HEADERS}
         try:
-            async with self._places:
-                response = await self._client.get(
-                    url, auth=self._auth, headers=headers, follow_redirects=False
-                )
+            async with (
+                self._places,
+                self._client.stream(
+                    "GET", url, auth=self._auth, headers=headers, follow_redirects=False
+                ) as response,
+            ):
+                # Not `aread()`: a response that knows its body keeps it until the garbage
+                # collector comes by, and bodies are large.
+                body = b"".join([part async for part in response.aiter_bytes()])
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
-        answer = Answer(response.status_code, response.headers, response.content)
+        answer = Answer(response.status_code, response.headers, body)
         fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)
         if fault is not None:
             raise fault
