@@ -132,9 +132,16 @@ class Puller:
     ) -> tuple[NormalizedSeries, PullReport]:
         pull = self._sources[definition.source].pull(definition, progress, since=since)
         normalizer = Normalizer(definition)
-        async with aclosing(pull.pages()) as pages:
-            async for page in pages:
-                await asyncio.to_thread(normalizer.add, page)
+        adding: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
+        try:
+            async with aclosing(pull.pages()) as pages:
+                async for page in pages:
+                    # One page is added up while the next is read, and no more are held.
+                    await adding
+                    adding = asyncio.ensure_future(asyncio.to_thread(normalizer.add, page))
+            await adding
+        finally:
+            await asyncio.gather(adding, return_exceptions=True)
         return await asyncio.to_thread(normalizer.finish), pull.report
 
 
