@@ -103,6 +103,8 @@ class ModelDirectory:
             return ()
         key = {Role.DATE: "DATE", Role.VERSION: "VERSION"}.get(model.schema.role(column)[0], ID)
         listed = model.schema.masters.get(entity_set, (key, _DESCRIPTION))
+        if key not in listed:
+            return ()
         texts = tuple(text for text in (key, _DESCRIPTION) if text in listed)
         url = wire.top_url(session.root, entity_set, _SAMPLE_MEMBERS)
         rows = await self._top(session, url, texts)

@@ -157,7 +157,7 @@ class SacPull:
         definition, size = self._definition, self._limits.page_rows
         model = await self._models.read(definition.model_id, session)
         plan = plan_pull(definition, model.schema, model.entity_sets, self._condition())
-        reading = await prepare(session, definition, plan, model.schema, size)
+        reading = await prepare(session, definition, plan, model, size)
         before, whole = await self._look(session, plan, model)
         self._expected = before.count
         self._chains = self._cut(session, plan, reading, before)

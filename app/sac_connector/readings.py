@@ -13,7 +13,7 @@ from app.sac_connector import answers, masters
 from app.sac_connector.chain import Decode
 from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
 from app.sac_connector.filters import pinned
-from app.sac_connector.models import Session
+from app.sac_connector.models import Model, Session
 from app.sac_connector.plan import PullPlan
 
 
@@ -34,7 +34,7 @@ async def prepare(
     session: Session,
     definition: DatasetDefinition,
     plan: PullPlan,
-    schema: EntitySchema,
+    model: Model,
     page_rows: int,
 ) -> Reading:
     """Read the masters that the definition needs, and nothing that it does not.
@@ -44,10 +44,10 @@ async def prepare(
         UnknownColumnError: A master lacks a column that the definition needs.
     """
     accounts = dates = None
-    if plan.account is not None and _needs_accounts(definition, plan.account):
-        accounts = await _account_master(session, plan.account, schema, page_rows)
+    if plan.account is not None and _needs_accounts(definition, plan.account, model):
+        accounts = await _account_master(session, plan.account, model.schema, page_rows)
     if plan.master is not None and definition.date_attribute is not None:
-        texts = _date_columns(plan.master, definition.date_attribute, schema)
+        texts = _date_columns(plan.master, definition.date_attribute, model.schema)
         dates = await session.master(plan.master, texts, page_rows)
     return Reading(_decoder(definition, plan, accounts, dates), accounts)
 
@@ -83,9 +83,11 @@ def rule_over_time(
     return masters.time_aggregation(master, frozenset({member}) if member else seen)
 
 
-def _needs_accounts(definition: DatasetDefinition, account: str) -> bool:
+def _needs_accounts(definition: DatasetDefinition, account: str, model: Model) -> bool:
     if definition.sign is Sign.DISPLAY:
         return True
+    if f"{account}{MASTER_SUFFIX}" not in model.entity_sets:
+        return False
     named = account in definition.dimensions or pinned(definition.filter, account) is not None
     return named and definition.time_aggregation is None
 
@@ -97,6 +99,11 @@ async def _account_master(
     wanted = (masters.ID, masters.ACCOUNT_TYPE, masters.EXCEPTION_AGGREGATION)
     listed = schema.masters.get(entity_set, wanted)
     texts = tuple(column for column in wanted if column in listed)
+    if masters.ID not in texts:
+        raise UnknownColumnError(
+            f"The master {entity_set} has no column '{masters.ID}'; it has {', '.join(listed)}.",
+            next_step="Set the sign of the dataset to stored, and state its time_aggregation.",
+        )
     return await session.master(entity_set, texts, page_rows)
 
 
