@@ -133,6 +133,28 @@ def test_rows_come_back_as_the_texts_they_were(
     assert [tuple(row.values()) for row in found.to_pylist()] == rows
 
 
+SEAMS = st.lists(st.sampled_from(["},{", "[", "]", '"', "\\", "a", ","])).map("".join)
+
+
+@given(st.lists(st.tuples(SEAMS, NUMBERS)), st.integers(1, 90))
+def test_a_page_in_parts_is_the_page(rows: list[tuple[str, str]], part_bytes: int) -> None:
+    """Wherever a page is cut, also where a text or a nested array looks like a seam."""
+    listed = ",".join(
+        f'{{"Date":{json.dumps(date)},"Extra":[{{"a":1}},{{"a":2}}],"Amount":{amount}}}'
+        for date, amount in rows
+    )
+    value = msgspec.Raw(f"[{listed}]".encode())
+    found = RowDecoder(("Date",), "Amount", part_bytes=part_bytes).decode(value, 1)
+    assert [tuple(row.values()) for row in found.to_pylist()] == rows
+
+
+def test_a_bad_row_of_a_page_in_parts_is_named_by_its_place_in_the_page() -> None:
+    """Parts are ours alone: row 3 of the page is row 3 to the reader."""
+    value = msgspec.Raw(b'[{"Date":"1"},{"Date":"2"},{"Date":3}]')
+    with pytest.raises(SourceAnswerError, match=r"page 7, row 3, column Date"):
+        RowDecoder(("Date",), None, part_bytes=5).decode(value, 7)
+
+
 @pytest.mark.parametrize(
     ("amount", "text"),
     [
