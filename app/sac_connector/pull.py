@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -168,6 +169,8 @@ class SacPull:
         try:
             async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
                 async for page in fetched:
+                    if self._read is not None:
+                        await asyncio.to_thread(self._read.add, page.rows)
                     yield self._accounted(page, plan)
             self._check_ranges()
         except IncompletePullError as error:
@@ -289,8 +292,6 @@ class SacPull:
         self._pages += 1
         self._rows += page.rows.num_rows
         self._bytes += page.size_bytes
-        if self._read is not None:
-            self._read.add(page.rows)
         if plan.added_up:
             self._expected = self._expected or self._chains[0].expected
             self._keys.append(page.rows.select(plan.texts))
