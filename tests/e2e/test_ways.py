@@ -155,15 +155,18 @@ def add_small(tenant: SimulatedTenant, rows: Sequence[Sequence[Cell]]) -> None:
     )
 
 
-@pytest.mark.parametrize("way", ["chain", "slices", "aggregates", "sums"])
-@pytest.mark.parametrize("change", ["added", "removed", "changed", "moved"])
+CHANGES = ("added", "removed", "changed", "moved")
+# Without sums of the tenant only the count of rows can show a change.
+NOTICED = [("chain", change) for change in CHANGES[:2]]
+NOTICED += [(way, change) for way in ("slices", "aggregates", "sums") for change in CHANGES]
+
+
+@pytest.mark.parametrize(("way", "change"), NOTICED)
 async def test_data_that_change_between_two_pages_are_noticed(
     tenant: SimulatedTenant, way: str, change: str
 ) -> None:
     """Rows that come, go, move or change their values: the pull says so, however it is made."""
     taken_way = WAYS.get(way, Way(PullMode.FACTS))
-    if way == "chain" and change in {"changed", "moved"}:
-        pytest.skip("without sums of the tenant nothing shows this")
     keys = [(f"2024{n % 12 + 1:02}", f"R{n % 5}", f"C{n % 7}") for n in range(300)]
     add_small(tenant, [[*key, n + 1] for n, key in enumerate(keys)])
     tenant.settings(**taken_way.switches)
