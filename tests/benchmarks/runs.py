@@ -24,7 +24,8 @@ T = TypeVar("T")
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 OURS_FEW: Final = "ours, 2 dimensions"
 OURS_ALL: Final = "ours, all 8 dimensions"
-BARE: Final = "bare httpx"
+BARE: Final = "bare httpx.Client"
+BARE_ASYNC: Final = "bare httpx.AsyncClient"
 DLT: Final = "dlt"
 _PACKAGE: Final = "tests.benchmarks"
 _STOP_S: Final = 10.0
@@ -54,6 +55,7 @@ def contenders(facts: Facts) -> dict[str, Contender]:
         Contender(OURS_FEW, "ours", settings=_settings(FEW, facts)),
         Contender(OURS_ALL, "ours", settings=_settings(ALL, facts)),
         Contender(BARE, "bare", ("{url}",)),
+        Contender(BARE_ASYNC, "bare", ("{url}", "--asynchronous")),
         Contender(DLT, "dlt_pull", ("{url}", "{folder}"), _at_home()),
     )
     return {contender.name: contender for contender in listed}
