@@ -13,7 +13,7 @@ from app.pipeline.verify import SHOWN_DIFFERENCES, compare
 POINTS = st.dictionaries(
     st.tuples(st.integers(min_value=1, max_value=12), st.sampled_from(["EMEA", "APJ", "#"])),
     st.decimals(min_value=-9, max_value=9, places=1).map(float),
-    max_size=12,
+    max_size=9,
 )
 
 
