@@ -182,11 +182,6 @@ FAILURES = {
         "Page 5 announced 201 rows and holds 200; nothing was published.",
         (Fault("entities"),),
     ),
-    "changing data": Failure(
-        IncompletePullError,
-        "changed",
-        (Fault("mutate", nth=3, more={"added": 1}),),
-    ),
     "link elsewhere": Failure(
         UnsafeLinkError,
         "links to another host as its next page; it was not followed, and no token was sent",

@@ -49,5 +49,6 @@ def test_memory_does_not_grow_with_the_rows(
     record_property("summary", f"1M rows {one['mb']:.0f} MB, 2M rows {two['mb']:.0f} MB above idle")
     assert (one["rows"], two["rows"]) == (1_000_000, 2_000_000)
     assert one["points"] == two["points"]
-    assert two["mb"] < LIMIT_MB
+    # A page of fifty thousand rows is not nothing, or the measure is wrong.
+    assert 10 < two["mb"] < LIMIT_MB
     assert two["mb"] < one["mb"] + NOISE_MB

@@ -65,12 +65,20 @@ async def test_a_pull_ends_at_its_deadline_while_it_waits_for_an_answer() -> Non
         assert (await rig.tokens.token()).value == "tok-1"
 
 
-async def test_a_pull_ends_at_its_deadline_between_two_tries() -> None:
+async def test_a_pull_ends_at_its_deadline_between_two_tries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Waits count: a tenant that asks for a long wait does not get more than the deadline."""
-    tenant = FakeTenant([refusal(503)] * 5)
+    tenant, loop = FakeTenant([refusal(503)] * 5), asyncio.get_running_loop()
     async with connected(tenant) as rig:
-        budget = rig.budget(0.01)
-        budget.retrier.sleep = for_ever
+        budget = rig.budget()
+
+        async def wait(_: float) -> None:
+            late = loop.time() + 61
+            monkeypatch.setattr(loop, "time", lambda: late)
+            await asyncio.Event().wait()
+
+        budget.retrier.sleep = wait
         with pytest.raises(DeadlineExceededError, match="Narrow SAC_FILTER, or raise SAC_PULL"):
             await rig.transport.get(PAGE_URL, budget)
     assert len(tenant.asked) == 1
@@ -86,8 +94,3 @@ async def test_one_deadline_covers_all_requests_of_a_pull() -> None:
             with pytest.raises(DeadlineExceededError):
                 await rig.transport.get(PAGE_URL, budget)
     assert not tenant.asked
-
-
-async def for_ever(_: float) -> None:
-    """Wait until somebody loses patience."""
-    await asyncio.Event().wait()
