@@ -15,7 +15,7 @@ import httpx
 from app.records import DatasetDefinition
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProvider
 from app.sac_connector.export import SacSource
-from app.sac_connector.pull import PullLimits
+from app.sac_connector.pull import PullLimits, SacPull
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport, PullBudget
 from tests.fakes import FakeClock
@@ -71,6 +71,16 @@ def a_page(
     if count is not None:
         body["@odata.count"] = count
     return httpx.Response(200, json=body)
+
+
+def counted(rows: int) -> httpx.Response:
+    """Answer the size probe."""
+    return a_page(0, count=rows)
+
+
+def linked(rows: int, to: str, first: int = 0) -> httpx.Response:
+    """Return a page with a link."""
+    return a_page(rows, link=f"FactData?$skiptoken={to}", first=first)
 
 
 def metadata(text: str = METADATA) -> httpx.Response:
@@ -299,3 +309,8 @@ async def reaching(
             policy=RetryPolicy(attempts=ATTEMPTS),
             limits=PullLimits(page_rows, deadline_s, parallel),
         )
+
+
+async def amounts(pull: SacPull) -> list[str]:
+    """Read a pull to its end and return its amounts."""
+    return [text async for page in pull.pages() for text in page.rows["Amount"].to_pylist()]
