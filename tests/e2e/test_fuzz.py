@@ -20,7 +20,7 @@ from tests.e2e.fuzzing import CASES, COLUMNS, MODEL, Case, Series
 from tests.sac_connector.rig import Rig, reaching
 from tests.simulated_tenant import SimulatedTenant
 
-EXAMPLES_EACH = 4
+EXAMPLES_EACH = 3
 DEADLINE_S = 30
 
 
