@@ -154,8 +154,9 @@ class PullReport:
         expected: Rows the source announced; None if it announced none.
         received: Rows that arrived.
         pages: Pages that arrived.
-        proof: `count` (rows equal the announced count), `short_page` (read on to an empty or
-            short page), or `file` (a local file was read to its end).
+        proof: `count` (rows equal the announced count), `entities` (read on to an empty page, and
+            every page held as many rows as it said), `short_page` (read on to an empty page), or
+            `file` (a local file was read to its end).
         mode: The entity set used (`FactData`, `FactDataAggregation`), or `file`.
         bytes: Bytes of all page bodies, after decompression.
         seconds: Wall time of the pull.

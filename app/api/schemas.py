@@ -93,7 +93,7 @@ class PullReportModel(BaseModel):
     expected: int | None = Field(description="Rows the source announced; null if it did not.")
     received: int = Field(description="Rows that arrived.")
     pages: int
-    proof: str = Field(description="`count`, `short_page` or `file`: how it was proved complete.")
+    proof: str = Field(description="`count`, `entities`, `short_page` or `file`: how it was proved complete.")
     mode: str = Field(description="The entity set that was read, or `file`.")
     bytes: int = Field(description="Bytes of all pages, after decompression.")
     seconds: float

@@ -123,7 +123,7 @@ def process(tenant: SimulatedTenant) -> SimulatedTenant:
 @pytest.fixture
 def wire(process: SimulatedTenant) -> Iterator[httpx.Client]:
     """Return a client of the process that holds a token."""
-    with httpx.Client(base_url=process.url, trust_env=False, timeout=5) as http:
+    with httpx.Client(base_url=process.url, trust_env=False, timeout=60) as http:
         answer = http.post(
             process.token_url,
             auth=(process.client_id, process.secret),
