@@ -116,6 +116,7 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.UnknownDatasetError: ProblemKind(
         HTTPStatus.NOT_FOUND, "There is no such dataset or source"
     ),
+    errors.UnknownVersionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such version"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
     errors.SourceConflictError: ProblemKind(
         HTTPStatus.CONFLICT, "Sample data would replace real data"

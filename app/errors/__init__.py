@@ -44,6 +44,7 @@
     │   └── CacheUnavailableError    the place itself fails (permission, disk, network)
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
+        ├── UnknownVersionError      the series has no such version
         ├── BadQueryError
         └── SourceConflictError      sample data would overwrite data of a tenant
 
@@ -74,6 +75,7 @@ from app.errors.local import (
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownVersionError,
 )
 from app.errors.source import (
     AccessDeniedError,
@@ -156,5 +158,6 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownVersionError",
     "UnsafeLinkError",
 ]

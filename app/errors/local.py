@@ -91,6 +91,12 @@ class UnknownDatasetError(RequestError):
     code = "unknown_dataset"
 
 
+class UnknownVersionError(RequestError):
+    """The series has no such version: it never had, or it was cleaned away."""
+
+    code = "unknown_version"
+
+
 class BadQueryError(RequestError):
     """A query parameter is malformed, or names what the series does not have.
 
