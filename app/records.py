@@ -228,6 +228,8 @@ class SeriesMetadata:
         rows_read: Raw records that were read.
         skipped: Raw records left out, by reason.
         report: The pull's own report.
+        restored_version: The older version whose rows these are, brought back by a rollback or a
+            repair; None if a pull brought or confirmed them.
     """
 
     dataset: str
@@ -251,6 +253,7 @@ class SeriesMetadata:
     rows_read: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     report: PullReport | None = None
+    restored_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

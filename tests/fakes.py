@@ -10,8 +10,16 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, ModelSummary, Role
-from app.errors import CacheError, CacheMissingError, ConfigError, SeriesError, UnknownDatasetError
+from app.errors import (
+    CacheError,
+    CacheMissingError,
+    ConfigError,
+    SeriesError,
+    UnknownDatasetError,
+    UnknownVersionError,
+)
 from app.periods import id_of
+from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.records import (
     AuthStatus,
     CachedSeries,
@@ -273,8 +281,8 @@ class FakeCache:
         """Add a version with the rows of the last one."""
         return self.save(self.load(metadata.dataset).rows, metadata)
 
-    def load(self, dataset: str) -> CachedSeries:
-        """Return the last version."""
+    def load(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the last version, or the one that is pinned."""
         if self.load_error is not None:
             raise self.load_error
         if dataset not in self.versions:
@@ -282,7 +290,29 @@ class FakeCache:
                 f"Nothing was saved for the dataset '{dataset}' yet.",
                 next_step="Call POST /refresh.",
             )
-        return self.versions[dataset][-1]
+        if pin.as_of is not None:
+            pin = Pin(version_at(self.history(dataset), pin.as_of))
+        if pin.version is None:
+            return self.versions[dataset][-1]
+        if pin.version >= len(self.versions[dataset]):
+            raise UnknownVersionError(f"There is no version {pin.version}.")
+        return self.versions[dataset][pin.version]
+
+    def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions, newest first; each is as old as its data."""
+        self.load(dataset)
+        found = [
+            VersionInfo(
+                one.version, one.metadata.last_refresh_time, one.metadata, changes_data=True
+            )
+            for one in reversed(self.versions[dataset])
+        ]
+        return tuple(found[:limit])
+
+    def roll_back(self, dataset: str, version: int) -> CachedSeries:
+        """Add a version with the rows of an older one."""
+        old = self.load(dataset, Pin(version))
+        return self.save(old.rows, replace(old.metadata, restored_version=version))
 
 
 class FakeCatalogue:

@@ -35,6 +35,7 @@ _METADATA: dict[str, JsonValue] = {
     "sign": "stored",
     "date_form": "id",
     "window_start": None,
+    "restored_version": None,
     "rows_read": 12480,
     "skipped": {"value_null": 3},
     "definition_hash": "5f0c1d7e9a3b2846",
@@ -131,6 +132,9 @@ class MetadataModel(BaseModel):
     date_form: str = Field(description="How the source writes dates: `id`, `iso`, `mixed`.")
     window_start: date | None = Field(
         description="First day that the last pull read; null if it read everything."
+    )
+    restored_version: int | None = Field(
+        None, description="The older version that a rollback brought back; null for a pull's rows."
     )
     rows_read: int = Field(description="Raw records that were read.")
     skipped: dict[str, int] = Field(description="Raw records left out, by reason.")

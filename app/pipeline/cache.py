@@ -29,6 +29,7 @@ from app.pipeline.contract import (
     sort_series,
 )
 from app.pipeline.delta_log import open_folder, translated
+from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo
 from app.pipeline.series_metadata import described
 from app.pipeline.series_table import SeriesTable
 from app.records import DEFAULT_DATASET, CachedSeries, SeriesMetadata
@@ -77,18 +78,65 @@ class DeltaCache:
         """
         return self._table(metadata.dataset).touch(metadata)
 
-    def load(self, dataset: str, *, version: int | None = None) -> CachedSeries:
-        """Return the newest version that proves whole, or exactly the version asked for.
+    def load(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the newest version that proves whole, or exactly the version that is pinned.
 
-        A series that was loaded before is handed out again as long as no commit came after it.
+        A series that was loaded before is handed out again as long as no commit came after it
+        and its files are those that it was read from.
 
         Raises:
-            CacheMissingError: Nothing was ever saved, or not this version.
+            CacheMissingError: Nothing was ever saved.
+            UnknownVersionError: There is no such version, or was none at that time.
             CacheCorruptError: No version can be read, or not the one asked for.
             CacheUnavailableError: The place itself fails.
             UnknownDatasetError: The dataset's name is malformed.
         """
-        return self._table(dataset).load(version)
+        return self._table(dataset).load(pin)
+
+    def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions that were published, newest first; their rows are not read.
+
+        Args:
+            dataset: Name of the dataset.
+            limit: At most this many; None for all.
+
+        Raises:
+            CacheError: As for `load`.
+        """
+        return self._table(dataset).history(limit)
+
+    def roll_back(self, dataset: str, version: int) -> CachedSeries:
+        """Publish the rows of an older version again, as a new version; nothing is deleted.
+
+        Its metadata are the old ones, with the time at which the source last confirmed the rows
+        and the version they came from. The next refresh publishes on top of it.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            CacheError: As for `load` and `save`.
+        """
+        return self._table(dataset).roll_back(version)
+
+    def verify(self, dataset: str) -> tuple[VersionCheck, ...]:
+        """Read every version from its files and prove it, oldest first.
+
+        Raises:
+            CacheError: There is no version at all, or the place itself fails.
+        """
+        return tuple(self._table(dataset).check())
+
+    def repair(self, dataset: str) -> CachedSeries | None:
+        """Publish the newest whole version again if what came after it cannot be used.
+
+        Nothing is deleted; commits that nobody can read are renamed to `*.broken`.
+
+        Returns:
+            The new version; None if there was nothing to repair.
+
+        Raises:
+            CacheError: As for `load` and `save`.
+        """
+        return self._table(dataset).repair()
 
     def metadata(self, dataset: str) -> SeriesMetadata:
         """Return the newest metadata without reading rows; they are not verified.

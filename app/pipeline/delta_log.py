@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
@@ -38,15 +39,15 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells one state of a commit's file from another.
+    """What tells one state of a file from another.
 
     Attributes:
-        version: The version that the commit made.
+        path: The file, within the folder of the table.
         size_bytes: Size of the file.
         mtime_ns: When the file was written, in nanoseconds since 1970.
     """
 
-    version: int
+    path: str
     size_bytes: int
     mtime_ns: int
 
@@ -59,11 +60,13 @@ class Commit:
         version: The version that it made.
         metadata: Our metadata as JSON; None if another tool wrote the commit.
         changes_data: Whether it added or removed files; True if it cannot be read.
+        time: When it was made, by the clock of the machine that made it; None if it does not say.
     """
 
     version: int
     metadata: str | None
     changes_data: bool
+    time: datetime | None = None
 
 
 class DeltaLog:
@@ -94,17 +97,19 @@ class DeltaLog:
             raise CacheCorruptError(f"The log of the table at {self._uri} is gone.")
         return []
 
-    def stamp(self, version: int) -> Stamp | None:
-        """Return the stamp of a version's commit; None if there is no such commit."""
+    def stamps(self, paths: Iterable[str]) -> tuple[Stamp | None, ...]:
+        """Return the stamps of files within the table; None for a file that is not there."""
+        listed = list(paths)
         with translated("look at the cache", self._uri):
-            info = self._files().get_file_info(_commit_path(version))
-        if info.type is not pa_fs.FileType.File:
-            return None
-        return Stamp(version, info.size, info.mtime_ns)
+            infos = self._files().get_file_info(listed)
+        return tuple(
+            Stamp(path, info.size, info.mtime_ns) if info.type is pa_fs.FileType.File else None
+            for path, info in zip(listed, infos, strict=True)
+        )
 
-    def is_newest(self, stamp: Stamp) -> bool:
-        """Return whether this commit is unchanged and none came after it; two look-ups."""
-        return self.stamp(stamp.version) == stamp and self.stamp(stamp.version + 1) is None
+    def is_newest(self, version: int) -> bool:
+        """Return whether no commit came after this version."""
+        return self.stamps([commit_path(version + 1)]) == (None,)
 
     def commit(self, version: int) -> Commit | None:
         """Read one commit; None if there is no such commit.
@@ -114,7 +119,7 @@ class DeltaLog:
         """
         with translated("read the log", self._uri):
             try:
-                text = self._files().open_input_stream(_commit_path(version)).read()
+                text = self._files().open_input_stream(commit_path(version)).read()
             except FileNotFoundError:
                 return None
         return _parse_commit(version, text)
@@ -142,6 +147,13 @@ class DeltaLog:
         raise CacheUnavailableError(
             f"What was written at {self._uri} is not there.", next_step="Refresh again."
         )
+
+    def newest_first(self) -> Iterator[Commit]:
+        """Yield what all commits say of themselves, newest first."""
+        for version in reversed(self.versions()):
+            commit = self.commit(version)
+            if commit is not None:
+                yield commit
 
     def data_start(self, version: int) -> int:
         """Return the version that wrote the files which this version still shows."""
@@ -247,12 +259,22 @@ def _parse_commit(version: int, text: bytes) -> Commit:
         actions = [json.loads(line) for line in text.splitlines() if line.strip()]
         infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
         found = [info[METADATA_KEY] for info in infos if METADATA_KEY in info]
-    except (ValueError, TypeError):
+        time = _time_of(infos)
+    except (AttributeError, TypeError, ValueError):
         return Commit(version, None, changes_data=True)
     metadata = found[0] if found and isinstance(found[0], str) else None
     changes = any("add" in action or "remove" in action for action in actions)
-    return Commit(version, metadata, changes)
+    return Commit(version, metadata, changes, time)
 
 
-def _commit_path(version: int) -> str:
+def _time_of(infos: list[dict[str, object]]) -> datetime | None:
+    told = infos[0].get("timestamp") if infos else None
+    try:
+        return datetime.fromtimestamp(told / 1000, UTC) if isinstance(told, int) else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def commit_path(version: int) -> str:
+    """Return where the commit of a version is, within the folder of the table."""
     return f"{_LOG}/{version:020d}.json"

@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from app.catalogue import ModelInfo, ModelSummary
+from app.pipeline.history import NEWEST, Pin, VersionInfo
 from app.records import (
     AuthStatus,
     CachedSeries,
@@ -81,13 +82,31 @@ class CacheRepository(Protocol):
         """
         ...
 
-    def load(self, dataset: str) -> CachedSeries:
-        """Return the newest version that proves whole.
+    def load(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the newest version that proves whole, or exactly the version that is pinned.
 
         Raises:
             CacheMissingError: Nothing was ever saved.
-            CacheCorruptError: No version can be read.
+            UnknownVersionError: There is no such version, or was none at that time.
+            CacheCorruptError: No version can be read, or not the one asked for.
             CacheUnavailableError: The place itself fails.
+        """
+        ...
+
+    def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions that were published, newest first; at most `limit`.
+
+        Raises:
+            CacheError: As for `load`.
+        """
+        ...
+
+    def roll_back(self, dataset: str, version: int) -> CachedSeries:
+        """Publish the rows of an older version again, as a new version; nothing is deleted.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            CacheError: Nothing was published.
         """
         ...
 

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-from app.errors import CacheCorruptError, CacheMissingError, CacheUnavailableError, DataError
+from app.errors import (
+    CacheCorruptError,
+    CacheError,
+    CacheMissingError,
+    CacheUnavailableError,
+    DataError,
+    UnknownVersionError,
+)
 from app.pipeline.contract import sort_series
-from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, translated
+from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, commit_path, translated
+from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo, version_at
 from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
 from app.records import CachedSeries, SeriesMetadata
 
 REMEDY = "Run `python -m demo.refresh` to fill the cache."
 
 _ATTEMPTS = 32
+# Pages of an old version are read one after the other, so the last few are worth their memory.
+_PINNED = 2
 # The metadata of a version stand in its commit, so a checkpoint must not clean commits away.
 _CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A series in memory, and the files that it was read from as they were then."""
+
+    series: CachedSeries
+    newest: int
+    commit: Stamp | None
+    files: dict[str, Stamp | None] = field(default_factory=dict)
 
 
 class SeriesTable:
@@ -38,7 +60,8 @@ class SeriesTable:
         self._uri = uri
         self._options = options
         self._log = DeltaLog(uri, options)
-        self._kept: tuple[Stamp, CachedSeries] | None = None
+        self._kept: _Kept | None = None
+        self._pinned: OrderedDict[int, _Kept] = OrderedDict()
         self._reading = threading.RLock()
         self._writing = threading.Lock()
 
@@ -49,6 +72,42 @@ class SeriesTable:
     def metadata(self) -> SeriesMetadata:
         """Return the newest metadata without reading rows."""
         return decode_metadata(self._log.metadata_at(self._some_versions()[-1]))
+
+    def history(self, limit: int | None) -> tuple[VersionInfo, ...]:
+        """Return the versions that we published, newest first."""
+        self._some_versions()
+        return tuple(islice(self._infos(), limit))
+
+    def check(self) -> Iterator[VersionCheck]:
+        """Read every version from its files, oldest first, and say what is wrong with it."""
+        for version in self._some_versions():
+            try:
+                self._load_exactly(version)
+            except (CacheError, UnknownVersionError) as error:
+                yield VersionCheck(version, error.problem)
+            else:
+                yield VersionCheck(version, None)
+
+    def roll_back(self, version: int) -> CachedSeries:
+        """Publish the rows of an older version again; nothing is taken away."""
+        old = self.load(Pin(version))
+        metadata = replace(old.metadata, restored_version=version)
+        try:
+            current = self.load()
+        except CacheCorruptError:
+            current = old
+        if current.warning is None and current.metadata.content_hash == metadata.content_hash:
+            return self.touch(metadata)
+        return self.save(old.rows, metadata)
+
+    def repair(self) -> CachedSeries | None:
+        """Publish the newest whole version again if what came after it cannot be used."""
+        series = self.load()
+        if series.warning is None:
+            return None
+        restored = series.metadata.restored_version
+        version = series.version if restored is None else restored
+        return self.save(series.rows, replace(series.metadata, restored_version=version))
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Publish rows and the metadata that describe them in one commit."""
@@ -76,7 +135,7 @@ class SeriesTable:
         """Publish metadata for the newest rows, provided that they describe these rows."""
 
         def commit() -> CachedSeries:
-            current = self.load(None)
+            current = self.load()
             told = self._told(current, metadata)
             table = self._open(current.version)
             table.create_write_transaction(
@@ -86,21 +145,39 @@ class SeriesTable:
 
         with self._writing, self._reading:
             touched = self._retried(commit)
-            self._keep(touched)
+            if self._kept is not None:
+                self._keep(touched, touched.version, self._kept.files)
             return touched
 
-    def load(self, version: int | None) -> CachedSeries:
-        """Return this version, or the newest whole one."""
+    def load(self, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the version that is meant, or the newest whole one.
+
+        What is in memory is read anew if one of the files that it came from has changed.
+        """
         with self._reading:
-            if version is not None:
-                return self._load_exactly(version)
-            if self._kept is not None and self._log.is_newest(self._kept[0]):
-                return self._kept[1]
+            if pin:
+                return self._load_pinned(self._version_of(pin))
+            kept = self._kept
+            if kept and self._is_unchanged(kept) and self._log.is_newest(kept.newest):
+                return kept.series
             self._kept = None
             versions = self._some_versions()
-            series = self._newest_whole(versions)
-            self._keep(series, newest=versions[-1])
+            files: dict[str, Stamp | None] = {}
+            series = self._newest_whole(versions, files)
+            self._keep(series, versions[-1], files)
             return series
+
+    def _infos(self) -> Iterator[VersionInfo]:
+        for commit in self._log.newest_first():
+            if commit.metadata is None:
+                continue
+            metadata = decode_metadata(commit.metadata)
+            yield VersionInfo(commit.version, commit.time, metadata, commit.changes_data)
+
+    def _version_of(self, pin: Pin) -> int:
+        if pin.as_of is not None:
+            return version_at(self.history(None), pin.as_of)
+        return pin.version or 0
 
     def _some_versions(self) -> list[int]:
         try:
@@ -114,19 +191,35 @@ class SeriesTable:
             )
         return versions
 
-    def _load_exactly(self, version: int) -> CachedSeries:
+    def _load_pinned(self, version: int) -> CachedSeries:
+        kept = self._pinned.pop(version, None)
+        if kept is None and self._kept is not None and self._kept.series.version == version:
+            kept = self._kept
+        if kept is None or kept.series.warning or not self._is_unchanged(kept):
+            files: dict[str, Stamp | None] = {}
+            series = self._load_exactly(version, files)
+            commit = self._stamp(version)
+            kept = _Kept(series, version, commit, files)
+        self._pinned[version] = kept
+        if len(self._pinned) > _PINNED:
+            self._pinned.popitem(last=False)
+        return kept.series
+
+    def _load_exactly(
+        self, version: int, files: dict[str, Stamp | None] | None = None
+    ) -> CachedSeries:
         versions = self._some_versions()
         if version not in versions:
-            raise CacheMissingError(
+            raise UnknownVersionError(
                 f"The cache holds no version {version} of dataset '{self._dataset}'; "
                 f"it holds {versions[0]} to {versions[-1]}.",
                 next_step="Ask for one of these, or for the newest.",
             )
         metadata = decode_metadata(self._log.metadata_at(version))
-        rows = self._read(self._open(version), metadata)
+        rows = self._read(self._open(version), metadata, {} if files is None else files)
         return CachedSeries(rows=rows, metadata=metadata, version=version)
 
-    def _newest_whole(self, versions: list[int]) -> CachedSeries:
+    def _newest_whole(self, versions: list[int], files: dict[str, Stamp | None]) -> CachedSeries:
         """Walk back to the first version that proves whole."""
         broken: CacheCorruptError | None = None
         bad_from, bad_hashes = versions[-1] + 1, set[str]()
@@ -141,7 +234,7 @@ class SeriesTable:
             if version >= bad_from and metadata.content_hash in bad_hashes:
                 continue
             try:
-                rows = self._read(table, metadata)
+                rows = self._read(table, metadata, files)
             except CacheCorruptError as error:
                 broken = broken or error
                 bad_from = self._log.data_start(version)
@@ -155,8 +248,14 @@ class SeriesTable:
         with translated("open the cache", self._uri):
             return DeltaTable(self._uri, version=version, storage_options=self._options)
 
-    def _read(self, table: DeltaTable, metadata: SeriesMetadata) -> pa.Table:
+    def _read(
+        self, table: DeltaTable, metadata: SeriesMetadata, files: dict[str, Stamp | None]
+    ) -> pa.Table:
+        """Return the rows that these metadata describe, and note the files they came from."""
         with translated("read the cache", self._uri):
+            paths = file_paths(table)
+            # Before they are read, so that a change in between is seen as one.
+            files.update(zip(paths, self._log.stamps(paths), strict=True))
             # What a tool has split into several files comes back in any order.
             rows = sort_series(table.to_pyarrow_table()).replace_schema_metadata()
         try:
@@ -213,9 +312,15 @@ class SeriesTable:
                 next_step="Refresh again.",
             ) from error
 
-    def _keep(self, series: CachedSeries, newest: int | None = None) -> None:
-        stamp = self._log.stamp(series.version if newest is None else newest)
-        self._kept = None if stamp is None else (stamp, series)
+    def _keep(self, series: CachedSeries, newest: int, files: dict[str, Stamp | None]) -> None:
+        self._kept = _Kept(series, newest, self._stamp(newest), files)
+
+    def _stamp(self, version: int) -> Stamp | None:
+        return self._log.stamps([commit_path(version)])[0]
+
+    def _is_unchanged(self, kept: _Kept) -> bool:
+        files = {commit_path(kept.newest): kept.commit, **kept.files}
+        return self._log.stamps(files) == tuple(files.values()) and kept.commit is not None
 
     def _lost(self, cause: CacheCorruptError | None) -> CacheCorruptError:
         reason = "" if cause is None else f" {cause.problem}"
@@ -240,3 +345,8 @@ def _commit_properties(metadata: SeriesMetadata) -> CommitProperties:
     return CommitProperties(
         custom_metadata={METADATA_KEY: encode_metadata(metadata)}, max_commit_retries=0
     )
+
+
+def file_paths(table: DeltaTable) -> list[str]:
+    """Return the data files that a version shows, within the folder of the table."""
+    return [str(path) for path in pa.table(table.get_add_actions())["path"].to_pylist()]
