@@ -17,6 +17,7 @@ from app.pipeline.ports import (
 )
 from app.pipeline.refresh import RefreshService
 from app.pipeline.series import SeriesReader
+from app.pipeline.versions import VersionService
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Services:
     models: ModelCatalogue
     auth: AuthProbe
     cache: CacheRepository
+
+    @property
+    def versions(self) -> VersionService:
+        """Answers for the versions of a dataset."""
+        return VersionService(self.catalogue, self.cache)
 
     def dataset(self, name: str | None = None) -> str:
         """Return the dataset that is meant: the one named, or the default one."""

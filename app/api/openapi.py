@@ -23,6 +23,7 @@ DESCRIPTION: Final = """\
 """
 TAGS: Final = [
     {"name": "series", "description": "Pull and read a series."},
+    {"name": "versions", "description": "What was published before, and the way back to it."},
     {"name": "models", "description": "What the tenant offers."},
     {"name": "health", "description": "For the platform and the operator."},
 ]

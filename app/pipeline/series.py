@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.errors import UnknownDatasetError
+from app.pipeline.history import NEWEST, Pin
 from app.pipeline.ports import CacheRepository, DatasetCatalogue
 from app.pipeline.query import QueryResult, SeriesQuery, run_query
 from app.pipeline.refresh import Notice
@@ -47,11 +48,12 @@ class SeriesReader:
         self._cache = cache
         self._notice = notice
 
-    async def read(self, dataset: str, query: SeriesQuery) -> SeriesView:
-        """Run a query on the last good version of a dataset.
+    async def read(self, dataset: str, query: SeriesQuery, pin: Pin = NEWEST) -> SeriesView:
+        """Run a query on the last good version of a dataset, or on the one that is pinned.
 
         Raises:
             UnknownDatasetError: No dataset has this name.
+            UnknownVersionError: The dataset has no such version.
             BadQueryError: The query names what the series does not have.
             CacheError: There is nothing to serve.
         """
@@ -60,9 +62,9 @@ class SeriesReader:
             raise UnknownDatasetError(
                 f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {known}."
             )
-        return await asyncio.to_thread(self._read, dataset, query)
+        return await asyncio.to_thread(self._read, dataset, query, pin)
 
-    def _read(self, dataset: str, query: SeriesQuery) -> SeriesView:
-        series = self._cache.load(dataset)
+    def _read(self, dataset: str, query: SeriesQuery, pin: Pin) -> SeriesView:
+        series = self._cache.load(dataset, pin)
         result = run_query(series.rows, series.metadata, query)
         return SeriesView(series, result, self._notice(series))

@@ -30,6 +30,9 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/series",
         "/refresh",
+        "/datasets/{name}/versions",
+        "/datasets/{name}/diff",
+        "/datasets/{name}/rollback",
         "/models",
         "/models/{model_id}",
         "/health/auth",
@@ -54,6 +57,8 @@ def test_every_query_parameter_is_described(document: dict[str, Any]) -> None:
         "group_by",
         "limit",
         "format",
+        "version",
+        "as_of",
         "dimensions",
     }
     assert all(one["description"] for one in parameters)

@@ -26,5 +26,5 @@ async def read_series(services: ServicesDep, asked: SeriesRequestDep) -> Respons
     If the data may be old, `warning` says so in words to show as they stand. The header
     `X-Series-Warning` holds the same words (percent-encoded where they are not ASCII), for CSV too.
     """
-    view = await services.reader.read(services.dataset(asked.dataset), asked.query)
+    view = await services.reader.read(services.dataset(asked.dataset), asked.query, asked.pin)
     return await series_response(view, asked.format)
