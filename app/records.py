@@ -12,6 +12,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from app.reports import Freshness
+
 CONTRACT_VERSION = 1
 DEFAULT_DATASET = "default"
 
@@ -327,6 +329,7 @@ class RefreshOutcome:
         version: Number of that version.
         warning: A sentence to show as it stands; None if all is well.
         warning_code: Its code for machines; None if all is well.
+        freshness: How fresh that version is.
         report: The pull's report; None if the pull failed.
         verification: What comparing both ways found; None if they were not compared.
     """
@@ -337,6 +340,7 @@ class RefreshOutcome:
     version: int
     warning: str | None = None
     warning_code: str | None = None
+    freshness: Freshness
     report: PullReport | None = None
     verification: Verification | None = None
 

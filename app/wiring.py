@@ -16,13 +16,18 @@ from app.config import FIXTURE_PATH, Connection, Settings
 from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
+from app.pipeline.attempts import StoredAttempts
 from app.pipeline.cache import DeltaCache
 from app.pipeline.contract import nearest_first
 from app.pipeline.fixture import CsvSource, fixture_definition
+from app.pipeline.freshness import SAMPLE_SOURCE
+from app.pipeline.overview import Overview
 from app.pipeline.ports import AuthProbe, ModelCatalogue, Pull, SeriesSource
-from app.pipeline.refresh import SAMPLE_SOURCE, RefreshService
+from app.pipeline.refresh import RefreshService
 from app.pipeline.series import SeriesReader
+from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
+from app.reports import DatasetPolicy
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
 from app.sac_connector.export import SacSource
 from app.sac_connector.pull import PullLimits
@@ -78,6 +83,10 @@ class SettingsCatalogue:
         if source == SAMPLE_SOURCE:
             return fixture_definition()
         return self._settings.dataset(dataset)
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        """Return what a dataset's refreshes and readers must keep to."""
+        return self._settings.policy(dataset)
 
 
 def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownDatasetError:
@@ -201,12 +210,18 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
         catalogue = SettingsCatalogue(settings)
         cache = DeltaCache(settings.cache_uri)
         sources = {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
-        refresh = RefreshService(catalogue, sources, cache, SystemClock())
-        yield Services(
-            catalogue=catalogue,
-            refresh=refresh,
-            reader=SeriesReader(catalogue, cache, refresh.notice),
-            models=tenant.models,
-            auth=tenant.auth,
-            cache=cache,
-        )
+        clock = SystemClock()
+        standing = Standing(catalogue, StoredAttempts(settings.cache_uri), clock, lambda _: None)
+        refresh = RefreshService(catalogue, sources, cache, clock, standing=standing)
+        try:
+            yield Services(
+                catalogue=catalogue,
+                refresh=refresh,
+                reader=SeriesReader(catalogue, cache, standing.of),
+                overview=Overview(catalogue, cache, standing),
+                models=tenant.models,
+                auth=tenant.auth,
+                cache=cache,
+            )
+        finally:
+            await refresh.close()

@@ -20,6 +20,7 @@ from app.errors import (
 )
 from app.periods import id_of
 from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
+from app.pipeline.standing import Standing
 from app.records import (
     AuthStatus,
     CachedSeries,
@@ -32,6 +33,7 @@ from app.records import (
     PullReport,
     SeriesMetadata,
 )
+from app.reports import Attempt, DatasetPolicy
 
 START = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 
@@ -320,11 +322,18 @@ class FakeCatalogue:
 
     Attributes:
         error: Raised for every definition; None for a catalogue that is well set up.
+        rules: The policy of every dataset.
     """
 
     def __init__(self, *definitions: DatasetDefinition) -> None:
         self._definitions = {one.name: one for one in definitions or (a_definition(),)}
         self.error: ConfigError | None = None
+        self.rules = DatasetPolicy()
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        """Return the policy, which is the same for all."""
+        del dataset
+        return self.rules
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -344,6 +353,40 @@ class FakeCatalogue:
         if source not in {None, found.source, "fixture"}:
             raise UnknownDatasetError(f"There is no source '{source}'.")
         return replace(found, source=source or found.source)
+
+
+class FakeAttempts:
+    """Keeps attempts in memory; share one between two services to play a restart.
+
+    Attributes:
+        kept: The last attempt of each dataset.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Attempt] = {}
+
+    def keep(self, attempt: Attempt) -> None:
+        """Keep an attempt."""
+        self.kept[attempt.dataset] = attempt
+
+    def last(self, dataset: str) -> Attempt | None:
+        """Return the last attempt."""
+        return self.kept.get(dataset)
+
+
+def a_standing(
+    catalogue: FakeCatalogue | None = None,
+    clock: FakeClock | None = None,
+    attempts: FakeAttempts | None = None,
+    next_attempt: datetime | None = None,
+) -> Standing:
+    """Return a judge of series, with attempts in memory."""
+    return Standing(
+        catalogue or FakeCatalogue(),
+        attempts or FakeAttempts(),
+        clock or FakeClock(),
+        lambda _: next_attempt,
+    )
 
 
 class FakeAuthProbe:

@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from app.api.params import SeriesRequest, series_request
+from app.pipeline.overview import Overview
 from app.pipeline.ports import (
     AuthProbe,
     CacheRepository,
@@ -28,6 +29,7 @@ class Services:
         catalogue: Which datasets exist.
         refresh: Refreshes a dataset.
         reader: Reads a series.
+        overview: Lists the datasets.
         models: Tells which models the tenant offers.
         auth: Tells whether the source lets us in.
         cache: Where versions are kept.
@@ -36,6 +38,7 @@ class Services:
     catalogue: DatasetCatalogue
     refresh: RefreshService
     reader: SeriesReader
+    overview: Overview
     models: ModelCatalogue
     auth: AuthProbe
     cache: CacheRepository

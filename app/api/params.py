@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
-from app.pipeline.history import Pin, parse_pin
+from app.pipeline.history import NEWEST, Pin, parse_pin
 from app.pipeline.query import SeriesQuery, parse_end, parse_start
 from app.records import Grain
 
@@ -37,7 +37,7 @@ MAX_LIMIT: Final = 1_000_000_000
 MAX_VERSION: Final = 2**53
 _KNOWN: Final = (
     *("dataset", "start", "end", "grain", "group_by", "limit", "format"),
-    *("version", "as_of"),
+    *("version", "as_of", "allow_expired"),
 )
 _REPEATABLE: Final = "group_by"
 
@@ -58,12 +58,16 @@ class SeriesRequest:
         query: Which of its points.
         format: How they are written.
         pin: Of which version.
+        allow_expired: Also if the data is too old.
+        if_none_match: The header of this name: ETags of what the caller has.
     """
 
     dataset: str | None
     query: SeriesQuery
     format: Format
-    pin: Pin
+    pin: Pin = NEWEST
+    allow_expired: bool = False
+    if_none_match: str | None = None
 
 
 async def series_request(
@@ -115,6 +119,9 @@ async def series_request(
             examples=["2026-11-21T14:05:00Z"],
         ),
     ] = None,
+    allow_expired: Annotated[
+        bool, Query(description="`true`: serve data that is too old (`expired`), too.")
+    ] = False,
 ) -> SeriesRequest:
     """Read and check the query string.
 
@@ -131,7 +138,14 @@ async def series_request(
         limit=limit,
     )
     form = format or preferred(request.headers.get("Accept"))
-    return SeriesRequest(dataset, query, form, parse_pin(version, as_of))
+    return SeriesRequest(
+        dataset,
+        query,
+        form,
+        parse_pin(version, as_of),
+        allow_expired=allow_expired,
+        if_none_match=request.headers.get("If-None-Match"),
+    )
 
 
 def preferred(accept: str | None) -> Format:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.api.report_schemas import FRESHNESS_EXAMPLE, FreshnessModel
 from app.records import (
     AuthStatus,
     Grain,
@@ -55,6 +56,13 @@ _REPORT: dict[str, JsonValue] = {
     "slices": 1,
     "restarts": 0,
     "time_aggregation": "sum",
+}
+_FRESH: dict[str, JsonValue] = {
+    **FRESHNESS_EXAMPLE,
+    "state": "fresh",
+    "age_s": 0,
+    "reason": None,
+    "sentence": None,
 }
 _WARNING = (
     "Showing data of 21 Nov 2026, 14:05 UTC: SAP Analytics Cloud refused the client credentials. "
@@ -181,6 +189,7 @@ class RefreshResponse(BaseModel):
                     "warning": None,
                     "warning_code": None,
                     "version": 4,
+                    "freshness": _FRESH,
                     "metadata": _METADATA,
                     "report": _REPORT,
                 },
@@ -190,6 +199,7 @@ class RefreshResponse(BaseModel):
                     "warning": _WARNING,
                     "warning_code": "credentials_refused",
                     "version": 4,
+                    "freshness": FRESHNESS_EXAMPLE,
                     "metadata": _METADATA,
                     "report": None,
                 },
@@ -205,6 +215,7 @@ class RefreshResponse(BaseModel):
     warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
     warning_code: str | None = Field(description="The warning's code for machines.")
     version: int = Field(description="The version that is served now.")
+    freshness: FreshnessModel
     metadata: MetadataModel
     report: PullReportModel | None = Field(description="Null if the pull failed.")
     verification: VerificationModel | None = Field(
@@ -220,6 +231,7 @@ class RefreshResponse(BaseModel):
             warning=outcome.warning,
             warning_code=outcome.warning_code,
             version=outcome.version,
+            freshness=FreshnessModel.of(outcome.freshness),
             metadata=MetadataModel.of(outcome.metadata),
             report=None if outcome.report is None else PullReportModel.of(outcome.report),
             verification=None
@@ -256,6 +268,7 @@ class SeriesResponse(BaseModel):
         total=2,
         warning=None,
         warning_code=None,
+        freshness=_FRESH,
         next=None,
     )
 
@@ -267,6 +280,7 @@ class SeriesResponse(BaseModel):
     total: int = Field(description="Points that the query selects, before `limit`.")
     warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
     warning_code: str | None = Field(description="The warning's code for machines.")
+    freshness: FreshnessModel
     next: str | None = Field(description="Where to go on reading; always null for now.")
 
 

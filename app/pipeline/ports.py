@@ -19,6 +19,7 @@ from app.records import (
     PullReport,
     SeriesMetadata,
 )
+from app.reports import Attempt, DatasetPolicy
 
 
 class Pull(Protocol):
@@ -111,6 +112,21 @@ class CacheRepository(Protocol):
         ...
 
 
+class AttemptStore(Protocol):
+    """Keeps how the last refresh of each dataset ended. Calls block; run them in a thread."""
+
+    def keep(self, attempt: Attempt) -> None:
+        """Keep an attempt in the place of the one before; never raises."""
+        ...
+
+    def last(self, dataset: str) -> Attempt | None:
+        """Return the last attempt; None if none was kept. Never raises.
+
+        What is there but cannot be read has the outcome `unknown`.
+        """
+        ...
+
+
 class Clock(Protocol):
     """Tells the time; tests tick it by hand."""
 
@@ -137,6 +153,13 @@ class DatasetCatalogue(Protocol):
         Raises:
             UnknownDatasetError: No dataset, or no source of it, has this name.
             ConfigError: The dataset's settings are missing or malformed.
+        """
+        ...
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        """Return what a dataset's refreshes and readers must keep to.
+
+        A dataset that is unknown or malformed has the policy that all share.
         """
         ...
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 import structlog
@@ -18,8 +17,10 @@ from app.errors import (
     UnexpectedError,
 )
 from app.pipeline.contract import content_hash, dimension_names
+from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
 from app.pipeline.pulling import Pulled, Puller
+from app.pipeline.standing import Standing, Told
 from app.records import (
     CachedSeries,
     DatasetDefinition,
@@ -32,33 +33,9 @@ from app.records import (
     Verification,
 )
 
-SAMPLE_SOURCE: Final = "fixture"
-SAMPLE_WARNING: Final = (
-    "This is built-in sample data, not data of your SAP Analytics Cloud tenant. "
-    "Set the SAC_ variables and refresh to replace it."
-)
-SAMPLE_WARNING_CODE: Final = "sample_data"
-MONTHS: Final = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
-
 _USUAL: Final = RefreshOptions()
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a reader of a series must be told.
-
-    Attributes:
-        text: A sentence to show as it stands; None if all is well.
-        code: Its code for machines; None if all is well.
-    """
-
-    text: str | None = None
-    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +43,6 @@ class _Asked:
     dataset: str
     source: str | None
     options: RefreshOptions
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    error: SeriesError
-    at: datetime
 
 
 class RefreshService:
@@ -82,6 +53,7 @@ class RefreshService:
         sources: The sources by name.
         cache: Where versions are kept.
         clock: Tells the time of a refresh.
+        standing: Judges what is served, and keeps how each refresh ended.
     """
 
     def __init__(
@@ -90,12 +62,14 @@ class RefreshService:
         sources: Mapping[str, SeriesSource],
         cache: CacheRepository,
         clock: Clock,
+        *,
+        standing: Standing,
     ) -> None:
         self._catalogue = catalogue
         self._puller = Puller(sources, clock)
         self._cache = cache
         self._clock = clock
-        self._failures: dict[str, _Failure] = {}
+        self._standing = standing
         self._locks: dict[str, asyncio.Lock] = {}
         self._running: dict[_Asked, asyncio.Task[RefreshOutcome]] = {}
 
@@ -130,17 +104,12 @@ class RefreshService:
             task.add_done_callback(lambda _: self._running.pop(asked, None))
         return await asyncio.shield(task)
 
-    def notice(self, series: CachedSeries) -> Notice:
-        """Say what a reader of this series must be told: failed refresh, old version, sample."""
-        failure = self._failures.get(series.metadata.dataset)
-        # Another process on the same cache may have refreshed since our own attempt failed.
-        if failure is not None and series.metadata.last_refresh_time <= failure.at:
-            return Notice(stale_warning(series, failure.error), failure.error.code)
-        if series.warning is not None:
-            return Notice(series.warning, "older_version")
-        if series.metadata.source == SAMPLE_SOURCE:
-            return Notice(SAMPLE_WARNING, SAMPLE_WARNING_CODE)
-        return Notice()
+    async def close(self) -> None:
+        """Stop all pulls; what they have not published is as if it had never been asked for."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _refresh(self, asked: _Asked, progress: ProgressCallback | None) -> RefreshOutcome:
         dataset = asked.dataset
@@ -191,8 +160,8 @@ class RefreshService:
             else asyncio.to_thread(self._cache.save, pulled.series.rows, metadata)
         )
         cached = await publish
-        self._failures.pop(definition.name, None)
-        notice = _mismatch(pulled.verification) or self.notice(cached)
+        told = await asyncio.to_thread(self._settled, cached)
+        notice = _mismatch(pulled.verification) or told.notice
         return RefreshOutcome(
             dataset=definition.name,
             status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
@@ -200,9 +169,15 @@ class RefreshService:
             version=cached.version,
             warning=notice.text,
             warning_code=notice.code,
+            freshness=told.freshness,
             report=pulled.report,
             verification=pulled.verification,
         )
+
+    def _settled(self, cached: CachedSeries) -> Told:
+        """Keep that a refresh ended well, and judge what it left."""
+        self._standing.note(cached.metadata.dataset)
+        return self._standing.of(cached)
 
     async def _cached(self, dataset: str) -> CachedSeries | None:
         """The version in the cache; None if there is none that can be read.
@@ -216,9 +191,13 @@ class RefreshService:
             return None
 
     async def _fall_back(self, dataset: str, error: SeriesError) -> RefreshOutcome:
-        self._failures[dataset] = _Failure(error, self._clock.now())
+        return await asyncio.to_thread(self._stale, dataset, error)
+
+    def _stale(self, dataset: str, error: SeriesError) -> RefreshOutcome:
+        """Keep that a refresh failed, and answer with what the cache holds."""
+        self._standing.note(dataset, error)
         try:
-            cached = await asyncio.to_thread(self._cache.load, dataset)
+            cached = self._cache.load(dataset)
         except CacheError:
             raise error from None
         return RefreshOutcome(
@@ -226,8 +205,9 @@ class RefreshService:
             status=RefreshStatus.STALE,
             metadata=cached.metadata,
             version=cached.version,
-            warning=stale_warning(cached, error),
+            warning=stale_warning(cached, error.sentence),
             warning_code=error.code,
+            freshness=self._standing.of(cached).freshness,
         )
 
     def _metadata(self, definition: DatasetDefinition, pulled: Pulled) -> SeriesMetadata:
@@ -256,26 +236,6 @@ class RefreshService:
             skipped=series.skipped,
             report=report,
         )
-
-
-def stale_warning(series: CachedSeries, error: SeriesError) -> str:
-    """Say how old the shown data is, why it is not newer, and what to do.
-
-    >>> from datetime import UTC, datetime
-    >>> import pyarrow as pa
-    >>> meta = SeriesMetadata(
-    ...     dataset="default", source="sac", row_count=0, min_date=None, max_date=None,
-    ...     last_refresh_time=datetime(2026, 11, 21, 14, 5, tzinfo=UTC),
-    ... )
-    >>> cached = CachedSeries(rows=pa.table({}), metadata=meta, version=0)
-    >>> stale_warning(cached, SeriesError("The tenant is down.", next_step="Try again."))
-    'Showing data of 21 Nov 2026, 14:05 UTC: The tenant is down. Try again.'
-    """
-    when = series.metadata.last_refresh_time
-    # Not strftime: its month names follow the locale of the machine.
-    month = MONTHS[when.month - 1]
-    kind = "sample data" if series.metadata.source == SAMPLE_SOURCE else "data"
-    return f"Showing {kind} of {when.day} {month} {when:%Y, %H:%M} UTC: {error.sentence}"
 
 
 def _refuse_sample_over_tenant(definition: DatasetDefinition, before: CachedSeries | None) -> None:

@@ -17,21 +17,23 @@ from app.errors import (
     ConfigError,
     ConfigProblem,
     CredentialsRefusedError,
-    EmptyPullError,
     IncompletePullError,
     SourceConflictError,
     SourceUnreachableError,
     UnknownDatasetError,
 )
-from app.pipeline.refresh import (
-    SAMPLE_WARNING,
-    SAMPLE_WARNING_CODE,
-    Notice,
-    RefreshService,
-    stale_warning,
-)
+from app.pipeline.freshness import SAMPLE_WARNING, SAMPLE_WARNING_CODE, Notice, stale_warning
+from app.pipeline.refresh import RefreshService
 from app.records import CachedSeries, Progress, RefreshStatus, SeriesMetadata
-from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeSource, a_page
+from tests.fakes import (
+    FakeAttempts,
+    FakeCache,
+    FakeCatalogue,
+    FakeClock,
+    FakeSource,
+    a_page,
+    a_standing,
+)
 
 ROWS = (
     ("202601", "EMEA", "Bike", "10.5"),
@@ -54,11 +56,14 @@ class Bench:
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(rows or ROWS)])
         self.sample = FakeSource([a_page([("202501", "X", "Y", "1")])])
+        self.attempts = FakeAttempts()
+        self.standing = a_standing(self.catalogue, self.clock, self.attempts)
         self.service = RefreshService(
             self.catalogue,
             MappingProxyType({"sac": self.source, "fixture": self.sample}),
             self.cache,
             self.clock,
+            standing=self.standing,
         )
 
     @property
@@ -233,7 +238,7 @@ async def test_sample_data_never_replaces_data_of_a_tenant(bench: Bench) -> None
     with pytest.raises(SourceConflictError):
         await bench.service.refresh("default", source="fixture")
     assert bench.sample.pulls == []
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
 
 
 async def test_sample_data_waits_for_a_pull_from_the_tenant(bench: Bench) -> None:
@@ -297,13 +302,13 @@ async def test_progress_is_told_page_by_page(bench: Bench) -> None:
 async def test_readers_are_told_of_a_failed_refresh_until_one_succeeds(bench: Bench) -> None:
     """The warning of a failed refresh stays for readers, and goes with the next success."""
     await bench.service.refresh("default")
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
     bench.source.error = REFUSED
     await bench.service.refresh("default")
-    assert bench.service.notice(bench.served) == Notice(REFUSED_WARNING, "credentials_refused")
+    assert bench.standing.of(bench.served).notice == Notice(REFUSED_WARNING, "credentials_refused")
     bench.source.error = None
     await bench.service.refresh("default")
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
 
 
 async def test_a_failure_is_forgotten_when_another_process_refreshed_later(bench: Bench) -> None:
@@ -313,21 +318,27 @@ async def test_a_failure_is_forgotten_when_another_process_refreshed_later(bench
     await bench.service.refresh("default")
     bench.clock.tick()
     other = RefreshService(
-        bench.catalogue, {"sac": FakeSource([a_page(ROWS)])}, bench.cache, bench.clock
+        bench.catalogue,
+        {"sac": FakeSource([a_page(ROWS)])},
+        bench.cache,
+        bench.clock,
+        standing=a_standing(bench.catalogue, bench.clock),
     )
     await other.refresh("default")
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
 
 
 def test_readers_are_told_of_an_older_version() -> None:
     """What the cache says of an older version is passed on."""
     series = a_series(source="sac", warning="An older version is shown.")
-    assert Bench().service.notice(series) == Notice("An older version is shown.", "older_version")
+    assert Bench().standing.of(series).notice == Notice(
+        "An older version is shown.", "older_version"
+    )
 
 
 def test_an_old_sample_is_called_sample_data() -> None:
     """The warning of a failed refresh does not pass sample data off as real."""
-    said = stale_warning(a_series(source="fixture"), EmptyPullError("No rows."))
+    said = stale_warning(a_series(source="fixture"), "No rows.")
     assert said == "Showing sample data of 3 Feb 2026, 09:07 UTC: No rows."
 
 
@@ -336,7 +347,7 @@ def test_the_month_is_english_whatever_the_locale(month: int) -> None:
     """Every month is written by its English short name."""
     when = datetime(2026, month, 3, 9, 7, tzinfo=UTC) + timedelta(seconds=59)
     names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    said = stale_warning(a_series(source="sac", when=when), EmptyPullError("No rows."))
+    said = stale_warning(a_series(source="sac", when=when), "No rows.")
     assert said == f"Showing data of 3 {names[month - 1]} 2026, 09:07 UTC: No rows."
 
 
