@@ -9,9 +9,11 @@ from fastapi import FastAPI
 
 from app.api import install_api
 from app.api.deps import Services
+from app.pipeline.overview import Overview
 from app.pipeline.refresh import RefreshService
 from app.pipeline.series import SeriesReader
 from tests.fakes import (
+    FakeAttempts,
     FakeAuthProbe,
     FakeCache,
     FakeCatalogue,
@@ -19,6 +21,7 @@ from tests.fakes import (
     FakeModels,
     FakeSource,
     a_page,
+    a_standing,
 )
 
 ROWS = (
@@ -35,12 +38,16 @@ class Bench:
     Attributes:
         source: What a refresh pulls.
         cache: What it publishes to.
+        clock: What time it is.
+        attempts: How the last refresh ended.
         app: The app.
         client: Speaks to it.
     """
 
     def __init__(self) -> None:
         self.cache = FakeCache()
+        self.clock = FakeClock()
+        self.attempts = FakeAttempts()
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(ROWS)])
         self.auth = FakeAuthProbe()
@@ -58,11 +65,13 @@ class Bench:
         self.catalogue = catalogue or self.catalogue
         self.auth = auth or self.auth
         sources = {"sac": self.source, "fixture": FakeSource([a_page(ROWS[:1])])}
-        refresh = RefreshService(self.catalogue, sources, self.cache, FakeClock())
+        standing = a_standing(self.catalogue, self.clock, self.attempts)
+        refresh = RefreshService(self.catalogue, sources, self.cache, self.clock, standing=standing)
         self.services = Services(
             catalogue=self.catalogue,
             refresh=refresh,
-            reader=SeriesReader(self.catalogue, self.cache, refresh.notice),
+            reader=SeriesReader(self.catalogue, self.cache, standing.of),
+            overview=Overview(self.catalogue, self.cache, standing),
             models=self.models,
             auth=self.auth,
             cache=self.cache,
