@@ -19,7 +19,7 @@ from app.errors import CacheCorruptError, CacheError, CacheMissingError, CacheUn
 
 METADATA_KEY = "sac_series"
 
-_LOG = "_delta_log"
+LOG_FOLDER = "_delta_log"
 _COMMIT_NAME = re.compile(r"(\d{20})\.json")
 _VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
 _BROKEN_SUFFIX = ".broken"
@@ -89,7 +89,7 @@ class DeltaLog:
             CacheCorruptError: There are files of a table, but no commit.
             CacheUnavailableError: The place cannot be read.
         """
-        names = self._names(_LOG)
+        names = self._names(LOG_FOLDER)
         versions = sorted(int(m[1]) for m in map(_COMMIT_NAME.fullmatch, names) if m)
         if versions:
             return versions
@@ -169,10 +169,10 @@ class DeltaLog:
             CacheUnavailableError: The files cannot be renamed.
         """
         with translated("set broken commits aside", self._uri):
-            for name in self._names(_LOG):
+            for name in self._names(LOG_FOLDER):
                 match = _VERSIONED_NAME.fullmatch(name)
                 if name == "_last_checkpoint" or (match and int(match[1]) > newest_good):
-                    path = f"{_LOG}/{name}"
+                    path = f"{LOG_FOLDER}/{name}"
                     self._files().move(path, path + _BROKEN_SUFFIX)
 
     def _back_from(self, version: int) -> Iterator[Commit]:
@@ -277,4 +277,4 @@ def _time_of(infos: list[dict[str, object]]) -> datetime | None:
 
 def commit_path(version: int) -> str:
     """Return where the commit of a version is, within the folder of the table."""
-    return f"{_LOG}/{version:020d}.json"
+    return f"{LOG_FOLDER}/{version:020d}.json"

@@ -15,7 +15,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
 from app.errors import (
     CacheCorruptError,
-    CacheError,
     CacheMissingError,
     CacheUnavailableError,
     DataError,
@@ -23,8 +22,9 @@ from app.errors import (
 )
 from app.pipeline.contract import sort_series
 from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, commit_path, translated
-from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo, version_at
+from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
+from app.pipeline.table_files import TableFiles
 from app.records import CachedSeries, SeriesMetadata
 
 REMEDY = "Run `python -m demo.refresh` to fill the cache."
@@ -49,6 +49,11 @@ class _Kept:
 class SeriesTable:
     """The table of one dataset.
 
+    Attributes:
+        uri: Folder of the table.
+        log: Its log.
+        files: Its files.
+
     Args:
         dataset: Name of the dataset, for messages.
         uri: Folder of the table.
@@ -57,9 +62,10 @@ class SeriesTable:
 
     def __init__(self, dataset: str, uri: str, options: dict[str, str]) -> None:
         self._dataset = dataset
-        self._uri = uri
+        self.uri = uri
         self._options = options
-        self._log = DeltaLog(uri, options)
+        self.log = DeltaLog(uri, options)
+        self.files = TableFiles(uri, options)
         self._kept: _Kept | None = None
         self._pinned: OrderedDict[int, _Kept] = OrderedDict()
         self._reading = threading.RLock()
@@ -67,47 +73,16 @@ class SeriesTable:
 
     def versions(self) -> tuple[int, ...]:
         """Return the numbers of all versions, oldest first."""
-        return tuple(self._log.versions())
+        return tuple(self.log.versions())
 
     def metadata(self) -> SeriesMetadata:
         """Return the newest metadata without reading rows."""
-        return decode_metadata(self._log.metadata_at(self._some_versions()[-1]))
+        return decode_metadata(self.log.metadata_at(self._some_versions()[-1]))
 
     def history(self, limit: int | None) -> tuple[VersionInfo, ...]:
         """Return the versions that we published, newest first."""
         self._some_versions()
         return tuple(islice(self._infos(), limit))
-
-    def check(self) -> Iterator[VersionCheck]:
-        """Read every version from its files, oldest first, and say what is wrong with it."""
-        for version in self._some_versions():
-            try:
-                self._load_exactly(version)
-            except (CacheError, UnknownVersionError) as error:
-                yield VersionCheck(version, error.problem)
-            else:
-                yield VersionCheck(version, None)
-
-    def roll_back(self, version: int) -> CachedSeries:
-        """Publish the rows of an older version again; nothing is taken away."""
-        old = self.load(Pin(version))
-        metadata = replace(old.metadata, restored_version=version)
-        try:
-            current = self.load()
-        except CacheCorruptError:
-            current = old
-        if current.warning is None and current.metadata.content_hash == metadata.content_hash:
-            return self.touch(metadata)
-        return self.save(old.rows, metadata)
-
-    def repair(self) -> CachedSeries | None:
-        """Publish the newest whole version again if what came after it cannot be used."""
-        series = self.load()
-        if series.warning is None:
-            return None
-        restored = series.metadata.restored_version
-        version = series.version if restored is None else restored
-        return self.save(series.rows, replace(series.metadata, restored_version=version))
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Publish rows and the metadata that describe them in one commit."""
@@ -115,7 +90,7 @@ class SeriesTable:
         def write() -> CachedSeries:
             handle = self._writable()
             write_deltalake(
-                handle if handle is not None else self._uri,
+                handle if handle is not None else self.uri,
                 rows,
                 mode="overwrite",
                 schema_mode="overwrite",
@@ -125,7 +100,8 @@ class SeriesTable:
             )
             # Another process may have made the table first, and its version is not known then.
             told = encode_metadata(metadata)
-            version = self._log.version_of(told) if handle is None else handle.version()
+            version = self.log.version_of(told) if handle is None else handle.version()
+            self._bring_to_disk(version)
             return CachedSeries(rows=rows, metadata=metadata, version=version)
 
         with self._writing:
@@ -137,11 +113,14 @@ class SeriesTable:
         def commit() -> CachedSeries:
             current = self.load()
             told = self._told(current, metadata)
-            table = self._open(current.version)
+            table = self.open_version(current.version)
             table.create_write_transaction(
                 [], "append", table.schema(), commit_properties=_commit_properties(told)
             )
-            return replace(current, metadata=told, version=current.version + 1)
+            # The handle still shows the version that it was opened at.
+            version = current.version + 1
+            self.files.sync([commit_path(version)])
+            return replace(current, metadata=told, version=version)
 
         with self._writing, self._reading:
             touched = self._retried(commit)
@@ -158,7 +137,7 @@ class SeriesTable:
             if pin:
                 return self._load_pinned(self._version_of(pin))
             kept = self._kept
-            if kept and self._is_unchanged(kept) and self._log.is_newest(kept.newest):
+            if kept and self._is_unchanged(kept) and self.log.is_newest(kept.newest):
                 return kept.series
             self._kept = None
             versions = self._some_versions()
@@ -167,8 +146,12 @@ class SeriesTable:
             self._keep(series, versions[-1], files)
             return series
 
+    def _bring_to_disk(self, version: int) -> None:
+        shown = file_paths(self.open_version(version))
+        self.files.sync([*shown, commit_path(version)])
+
     def _infos(self) -> Iterator[VersionInfo]:
-        for commit in self._log.newest_first():
+        for commit in self.log.newest_first():
             if commit.metadata is None:
                 continue
             metadata = decode_metadata(commit.metadata)
@@ -181,12 +164,12 @@ class SeriesTable:
 
     def _some_versions(self) -> list[int]:
         try:
-            versions = self._log.versions()
+            versions = self.log.versions()
         except CacheCorruptError as error:
             raise self._lost(error) from error
         if not versions:
             raise CacheMissingError(
-                f"The cache holds no data of dataset '{self._dataset}' yet ({self._uri}).",
+                f"The cache holds no data of dataset '{self._dataset}' yet ({self.uri}).",
                 next_step=REMEDY,
             )
         return versions
@@ -197,7 +180,7 @@ class SeriesTable:
             kept = self._kept
         if kept is None or kept.series.warning or not self._is_unchanged(kept):
             files: dict[str, Stamp | None] = {}
-            series = self._load_exactly(version, files)
+            series = self.prove(version, files)
             commit = self._stamp(version)
             kept = _Kept(series, version, commit, files)
         self._pinned[version] = kept
@@ -205,9 +188,8 @@ class SeriesTable:
             self._pinned.popitem(last=False)
         return kept.series
 
-    def _load_exactly(
-        self, version: int, files: dict[str, Stamp | None] | None = None
-    ) -> CachedSeries:
+    def prove(self, version: int, files: dict[str, Stamp | None] | None = None) -> CachedSeries:
+        """Read one version from its files, whatever is in memory, and prove it."""
         versions = self._some_versions()
         if version not in versions:
             raise UnknownVersionError(
@@ -215,8 +197,14 @@ class SeriesTable:
                 f"it holds {versions[0]} to {versions[-1]}.",
                 next_step="Ask for one of these, or for the newest.",
             )
-        metadata = decode_metadata(self._log.metadata_at(version))
-        rows = self._read(self._open(version), metadata, {} if files is None else files)
+        try:
+            metadata = decode_metadata(self.log.metadata_at(version))
+            rows = self._read(self.open_version(version), metadata, {} if files is None else files)
+        except (CacheCorruptError, CacheMissingError):
+            # What was cleaned away while it was read is gone, not broken.
+            if version in self.log.versions():
+                raise
+            return self.prove(version)
         return CachedSeries(rows=rows, metadata=metadata, version=version)
 
     def _newest_whole(self, versions: list[int], files: dict[str, Stamp | None]) -> CachedSeries:
@@ -225,8 +213,8 @@ class SeriesTable:
         bad_from, bad_hashes = versions[-1] + 1, set[str]()
         for version in reversed(versions):
             try:
-                metadata = decode_metadata(self._log.metadata_at(version))
-                table = self._open(version)
+                metadata = decode_metadata(self.log.metadata_at(version))
+                table = self.open_version(version)
             except CacheCorruptError as error:
                 broken = broken or error
                 continue
@@ -237,32 +225,33 @@ class SeriesTable:
                 rows = self._read(table, metadata, files)
             except CacheCorruptError as error:
                 broken = broken or error
-                bad_from = self._log.data_start(version)
+                bad_from = self.log.data_start(version)
                 bad_hashes.add(metadata.content_hash)
                 continue
             warning = None if broken is None else self._fallback_warning(broken, metadata, version)
             return CachedSeries(rows=rows, metadata=metadata, version=version, warning=warning)
         raise self._lost(broken) from broken
 
-    def _open(self, version: int) -> DeltaTable:
-        with translated("open the cache", self._uri):
-            return DeltaTable(self._uri, version=version, storage_options=self._options)
+    def open_version(self, version: int) -> DeltaTable:
+        """Return one version as delta-rs shows it; its rows are not proved."""
+        with translated("open the cache", self.uri):
+            return DeltaTable(self.uri, version=version, storage_options=self._options)
 
     def _read(
         self, table: DeltaTable, metadata: SeriesMetadata, files: dict[str, Stamp | None]
     ) -> pa.Table:
         """Return the rows that these metadata describe, and note the files they came from."""
-        with translated("read the cache", self._uri):
+        with translated("read the cache", self.uri):
             paths = file_paths(table)
             # Before they are read, so that a change in between is seen as one.
-            files.update(zip(paths, self._log.stamps(paths), strict=True))
+            files.update(zip(paths, self.log.stamps(paths), strict=True))
             # What a tool has split into several files comes back in any order.
             rows = sort_series(table.to_pyarrow_table()).replace_schema_metadata()
         try:
             described(rows, metadata)
         except DataError as error:
             raise CacheCorruptError(
-                f"The rows at {self._uri} are not what was saved: {error.problem}"
+                f"The rows at {self.uri} are not what was saved: {error.problem}"
             ) from error
         return rows
 
@@ -272,29 +261,29 @@ class SeriesTable:
         Commits that nobody can read any more are set aside: they would refuse every writer.
         """
         try:
-            with translated("open the cache", self._uri):
-                return DeltaTable(self._uri, storage_options=self._options)
+            with translated("open the cache", self.uri):
+                return DeltaTable(self.uri, storage_options=self._options)
         except CacheMissingError:
             return None
         except CacheCorruptError:
-            self._log.set_aside(self._newest_open())
+            self.log.set_aside(self._newest_open())
         try:
-            with translated("open the cache", self._uri):
-                return DeltaTable(self._uri, storage_options=self._options)
+            with translated("open the cache", self.uri):
+                return DeltaTable(self.uri, storage_options=self._options)
         except CacheMissingError:
             return None
 
     def _newest_open(self) -> int:
-        for version in reversed(self._log.versions()):
+        for version in reversed(self.log.versions()):
             try:
-                self._open(version)
+                self.open_version(version)
             except (CacheCorruptError, CacheMissingError):
                 continue
             return version
         return -1
 
     def _retried(self, write: Callable[[], CachedSeries]) -> CachedSeries:
-        with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+        with translated("write the cache", self.uri, otherwise=CacheUnavailableError):
             conflict = retry_if_exception_type(CommitFailedError)
             again = Retrying(stop=stop_after_attempt(_ATTEMPTS), retry=conflict, reraise=True)
             return again(write)
@@ -316,17 +305,17 @@ class SeriesTable:
         self._kept = _Kept(series, newest, self._stamp(newest), files)
 
     def _stamp(self, version: int) -> Stamp | None:
-        return self._log.stamps([commit_path(version)])[0]
+        return self.log.stamps([commit_path(version)])[0]
 
     def _is_unchanged(self, kept: _Kept) -> bool:
         files = {commit_path(kept.newest): kept.commit, **kept.files}
-        return self._log.stamps(files) == tuple(files.values()) and kept.commit is not None
+        return self.log.stamps(files) == tuple(files.values()) and kept.commit is not None
 
     def _lost(self, cause: CacheCorruptError | None) -> CacheCorruptError:
         reason = "" if cause is None else f" {cause.problem}"
         return CacheCorruptError(
             f"No version of dataset '{self._dataset}' in the cache can be read.{reason}",
-            next_step=f"Restore {self._uri} from a backup or delete that folder, then: {REMEDY}",
+            next_step=f"Restore {self.uri} from a backup or delete that folder, then: {REMEDY}",
         )
 
     def _fallback_warning(
