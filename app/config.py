@@ -175,6 +175,12 @@ class Settings(PolicyVariables, BaseSettings):
     breaker_cool_down_s: int = Field(
         60, ge=1, le=900, description="whole seconds, 1 to 900", examples=["60"]
     )
+    cache_retention_days: float | None = Field(
+        None, gt=0, le=36_500, description="days, more than 0", examples=["90"]
+    )
+    cache_retention_versions: int | None = Field(
+        None, ge=1, le=1_000_000, description="a number of versions, at least 1", examples=["30"]
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="one of debug, info, warning, error", examples=["info"]
     )

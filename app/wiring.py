@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import structlog
@@ -24,6 +24,7 @@ from app.pipeline.freshness import SAMPLE_SOURCE
 from app.pipeline.overview import Overview
 from app.pipeline.ports import AuthProbe, ModelCatalogue, Pull, SeriesSource
 from app.pipeline.refresh import RefreshService
+from app.pipeline.retention import Retention
 from app.pipeline.series import SeriesReader
 from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
@@ -146,6 +147,15 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     )
 
 
+def retention(settings: Settings) -> Retention:
+    """Return how long the settings keep versions."""
+    days = settings.cache_retention_days
+    return Retention(
+        age=None if days is None else timedelta(days=days),
+        versions=settings.cache_retention_versions,
+    )
+
+
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
@@ -208,7 +218,7 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
     async with open_client(settings) as client:
         tenant = _tenant(client, settings, masker)
         catalogue = SettingsCatalogue(settings)
-        cache = DeltaCache(settings.cache_uri)
+        cache = DeltaCache(settings.cache_uri, retention=retention(settings))
         sources = {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
         clock = SystemClock()
         standing = Standing(catalogue, StoredAttempts(settings.cache_uri), clock, lambda _: None)
