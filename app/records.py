@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from app.reports import Freshness
+from app.reports import DriftReport, Freshness
 
 CONTRACT_VERSION = 1
 DEFAULT_DATASET = "default"
@@ -232,6 +232,7 @@ class SeriesMetadata:
         report: The pull's own report.
         restored_version: The older version whose rows these are, brought back by a rollback or a
             repair; None if a pull brought or confirmed them.
+        drift: What changed from the version before; None if there was none to compare with.
     """
 
     dataset: str
@@ -256,6 +257,7 @@ class SeriesMetadata:
     skipped: dict[str, int] = field(default_factory=dict)
     report: PullReport | None = None
     restored_version: int | None = None
+    drift: DriftReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,10 +284,12 @@ class RefreshOptions:
     Attributes:
         full: Pull everything, also if the dataset has a window.
         verify: Pull both ways, added up by the tenant and record by record, and compare.
+        force: Publish also what changed more than the dataset allows; an empty pull never.
     """
 
     full: bool = False
     verify: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +336,7 @@ class RefreshOutcome:
         freshness: How fresh that version is.
         report: The pull's report; None if the pull failed.
         verification: What comparing both ways found; None if they were not compared.
+        drift: What changed, published or not; None if nothing was compared.
     """
 
     dataset: str
@@ -343,6 +348,7 @@ class RefreshOutcome:
     freshness: Freshness
     report: PullReport | None = None
     verification: Verification | None = None
+    drift: DriftReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -173,7 +173,7 @@ class DriftReport:
     members: dict[str, MemberDrift] | None = None
     total_before: str | None = None
     total_after: str | None = None
-    history_before: str | None = None
+    history_before: date | None = None
     history_changed: int = 0
     first_changed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

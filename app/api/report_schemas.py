@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import date, datetime
 from typing import Final, Self
 
@@ -73,6 +72,8 @@ class FreshnessModel(BaseModel):
 class MemberDriftModel(BaseModel):
     """How the members of one dimension changed."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     new: int = Field(description="How many appeared.")
     vanished: int = Field(description="How many are gone.")
     first_new: list[str] = Field(description="The first of those that appeared.")
@@ -82,7 +83,7 @@ class MemberDriftModel(BaseModel):
 class DriftModel(BaseModel):
     """What changed between the last good version and the rows of a refresh."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [DRIFT_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [DRIFT_EXAMPLE]}, from_attributes=True)
 
     since: datetime = Field(description="When the version compared with was last confirmed, UTC.")
     rows_before: int
@@ -111,7 +112,7 @@ class DriftModel(BaseModel):
     @classmethod
     def of(cls, drift: DriftReport) -> Self:
         """Translate a record."""
-        return cls.model_validate(asdict(drift))
+        return cls.model_validate(drift)
 
 
 class DatasetSummary(BaseModel):

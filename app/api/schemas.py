@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from app.api.report_schemas import FRESHNESS_EXAMPLE, FreshnessModel
+from app.api.report_schemas import DRIFT_EXAMPLE, FRESHNESS_EXAMPLE, DriftModel, FreshnessModel
 from app.records import (
     AuthStatus,
     Grain,
@@ -37,6 +37,7 @@ _METADATA: dict[str, JsonValue] = {
     "date_form": "id",
     "window_start": None,
     "restored_version": None,
+    "drift": DRIFT_EXAMPLE,
     "rows_read": 12480,
     "skipped": {"value_null": 3},
     "definition_hash": "5f0c1d7e9a3b2846",
@@ -92,6 +93,10 @@ class RefreshRequest(BaseModel):
         default=False,
         description="Pull both ways, added up by the tenant and record by record, and compare.",
     )
+    force: bool = Field(
+        default=False,
+        description="Publish also what changed more than the dataset allows; an empty pull never.",
+    )
 
 
 class PullReportModel(BaseModel):
@@ -143,6 +148,9 @@ class MetadataModel(BaseModel):
     )
     restored_version: int | None = Field(
         None, description="The older version that a rollback brought back; null for a pull's rows."
+    )
+    drift: DriftModel | None = Field(
+        None, description="What changed from the version before; null if there was none."
     )
     rows_read: int = Field(description="Raw records that were read.")
     skipped: dict[str, int] = Field(description="Raw records left out, by reason.")
@@ -221,6 +229,9 @@ class RefreshResponse(BaseModel):
     verification: VerificationModel | None = Field(
         None, description="Null unless it was asked for."
     )
+    drift: DriftModel | None = Field(
+        None, description="What changed, published or refused; null if nothing was compared."
+    )
 
     @classmethod
     def of(cls, outcome: RefreshOutcome) -> Self:
@@ -237,6 +248,7 @@ class RefreshResponse(BaseModel):
             verification=None
             if outcome.verification is None
             else VerificationModel.of(outcome.verification),
+            drift=None if outcome.drift is None else DriftModel.of(outcome.drift),
         )
 
 

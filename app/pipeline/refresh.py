@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from app.errors import (
     CacheError,
+    DriftRejectedError,
     RequestError,
     SeriesError,
     SourceConflictError,
     UnexpectedError,
 )
 from app.pipeline.contract import content_hash, dimension_names
+from app.pipeline.drift import drift_of, forced
 from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
 from app.pipeline.pulling import Pulled, Puller
@@ -32,7 +34,9 @@ from app.records import (
     TimeAggregation,
     Verification,
 )
+from app.reports import DriftReport
 
+DRIFT_CODE: Final = "drift_warning"
 _USUAL: Final = RefreshOptions()
 
 log = structlog.get_logger(__name__)
@@ -153,6 +157,8 @@ class RefreshService:
         pulled = await self._puller.pull(definition, before, options, progress)
         # Hashing a million rows takes long enough to hold up every other request.
         metadata = await asyncio.to_thread(self._metadata, definition, pulled)
+        drift = await asyncio.to_thread(self._drift, definition, before, pulled, metadata)
+        metadata = replace(metadata, drift=_allowed(drift, options))
         unchanged = before is not None and _same(before, metadata)
         publish = (
             asyncio.to_thread(self._cache.touch, metadata)
@@ -161,7 +167,7 @@ class RefreshService:
         )
         cached = await publish
         told = await asyncio.to_thread(self._settled, cached)
-        notice = _mismatch(pulled.verification) or told.notice
+        notice = _mismatch(pulled.verification) or _warned(metadata.drift) or told.notice
         return RefreshOutcome(
             dataset=definition.name,
             status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
@@ -172,7 +178,21 @@ class RefreshService:
             freshness=told.freshness,
             report=pulled.report,
             verification=pulled.verification,
+            drift=metadata.drift,
         )
+
+    def _drift(
+        self,
+        definition: DatasetDefinition,
+        before: CachedSeries | None,
+        pulled: Pulled,
+        metadata: SeriesMetadata,
+    ) -> DriftReport | None:
+        # A tenant's data is no drift of the sample that it replaces.
+        if before is None or before.metadata.source != definition.source:
+            return None
+        policy = self._catalogue.policy(definition.name)
+        return drift_of(before, pulled.series.rows, metadata, definition.window, policy)
 
     def _settled(self, cached: CachedSeries) -> Told:
         """Keep that a refresh ended well, and judge what it left."""
@@ -208,6 +228,7 @@ class RefreshService:
             warning=stale_warning(cached, error.sentence),
             warning_code=error.code,
             freshness=self._standing.of(cached).freshness,
+            drift=error.drift if isinstance(error, DriftRejectedError) else None,
         )
 
     def _metadata(self, definition: DatasetDefinition, pulled: Pulled) -> SeriesMetadata:
@@ -262,6 +283,26 @@ def _mismatch(verification: Verification | None) -> Notice | None:
         f"{first.aggregates} against {first.facts}. The sums of the records are shown.",
         "verification_mismatch",
     )
+
+
+def _allowed(drift: DriftReport | None, options: RefreshOptions) -> DriftReport | None:
+    """Return what changed, provided that it may be published."""
+    if drift is None or not drift.rejections:
+        return drift
+    if options.force:
+        return forced(drift)
+    raise DriftRejectedError(
+        f"The new data was not published. {' '.join(drift.rejections)}",
+        drift=drift,
+        next_step="If this is meant, refresh with force = true.",
+    )
+
+
+def _warned(drift: DriftReport | None) -> Notice | None:
+    """Say what changed that the dataset warns of; None if nothing did."""
+    if drift is None or not (found := (*drift.rejections, *drift.warnings)):
+        return None
+    return Notice(" ".join(found), DRIFT_CODE)
 
 
 def _same(before: CachedSeries, after: SeriesMetadata) -> bool:
