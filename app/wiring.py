@@ -17,6 +17,7 @@ from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
 from app.pipeline.attempts import StoredAttempts
+from app.pipeline.breaker import Breaker, BreakerLimits
 from app.pipeline.cache import DeltaCache
 from app.pipeline.contract import nearest_first
 from app.pipeline.fixture import CsvSource, fixture_definition
@@ -25,6 +26,7 @@ from app.pipeline.overview import Overview
 from app.pipeline.ports import AuthProbe, ModelCatalogue, Pull, SeriesSource
 from app.pipeline.refresh import RefreshService
 from app.pipeline.retention import Retention
+from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
 from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
@@ -156,6 +158,17 @@ def retention(settings: Settings) -> Retention:
     )
 
 
+def breaker_limits(settings: Settings) -> BreakerLimits:
+    """Return when the settings ask for leaving the tenant alone."""
+    return BreakerLimits(settings.breaker_failures, timedelta(seconds=settings.breaker_cool_down_s))
+
+
+def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
+    """Return how often each dataset is refreshed that has a schedule."""
+    policies = {name: catalogue.policy(name) for name in catalogue.names}
+    return {name: one.refresh_every for name, one in policies.items() if one.refresh_every}
+
+
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
@@ -221,8 +234,14 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
         cache = DeltaCache(settings.cache_uri, retention=retention(settings))
         sources = {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
         clock = SystemClock()
-        standing = Standing(catalogue, StoredAttempts(settings.cache_uri), clock, lambda _: None)
-        refresh = RefreshService(catalogue, sources, cache, clock, standing=standing)
+        attempts = StoredAttempts(settings.cache_uri)
+        breaker = Breaker(breaker_limits(settings), clock)
+        timetable = Timetable(breaker)
+        standing = Standing(catalogue, attempts, clock, timetable.next_attempt)
+        refresh = RefreshService(
+            catalogue, sources, cache, clock, standing=standing, breakers={SAC_SOURCE: breaker}
+        )
+        schedule = Schedule(refresh.refresh, paces(catalogue), attempts, timetable, clock)
         try:
             yield Services(
                 catalogue=catalogue,
@@ -231,6 +250,8 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
                 overview=Overview(catalogue, cache, standing),
                 models=tenant.models,
                 auth=tenant.auth,
+                breaker=breaker,
+                schedule=schedule,
                 cache=cache,
             )
         finally:

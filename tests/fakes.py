@@ -19,6 +19,7 @@ from app.errors import (
     UnknownVersionError,
 )
 from app.periods import id_of
+from app.pipeline.breaker import Breaker, BreakerLimits
 from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.pipeline.standing import Standing
 from app.records import (
@@ -387,6 +388,11 @@ def a_standing(
         clock or FakeClock(),
         lambda _: next_attempt,
     )
+
+
+def a_breaker(clock: FakeClock | None = None, limits: BreakerLimits | None = None) -> Breaker:
+    """Return a breaker with the usual limits."""
+    return Breaker(limits or BreakerLimits(), clock or FakeClock())
 
 
 class FakeAuthProbe:

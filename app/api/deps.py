@@ -9,6 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from app.api.params import SeriesRequest, series_request
+from app.pipeline.breaker import Breaker
 from app.pipeline.overview import Overview
 from app.pipeline.ports import (
     AuthProbe,
@@ -17,6 +18,7 @@ from app.pipeline.ports import (
     ModelCatalogue,
 )
 from app.pipeline.refresh import RefreshService
+from app.pipeline.schedule import Schedule
 from app.pipeline.series import SeriesReader
 from app.pipeline.versions import VersionService
 
@@ -32,6 +34,8 @@ class Services:
         overview: Lists the datasets.
         models: Tells which models the tenant offers.
         auth: Tells whether the source lets us in.
+        breaker: Tells whether the source is asked at all.
+        schedule: Refreshes by itself while it is running.
         cache: Where versions are kept.
     """
 
@@ -41,6 +45,8 @@ class Services:
     overview: Overview
     models: ModelCatalogue
     auth: AuthProbe
+    breaker: Breaker
+    schedule: Schedule
     cache: CacheRepository
 
     @property

@@ -20,6 +20,7 @@ from app.records import (
     TimeAggregation,
     Verification,
 )
+from app.reports import BreakerState, BreakerStatus
 
 _METADATA: dict[str, JsonValue] = {
     "last_refresh_time": "2026-11-21T14:05:00Z",
@@ -305,6 +306,8 @@ class AuthResponse(BaseModel):
         code=None,
         checked_at="2026-11-21T14:05:00Z",
         expires_at="2026-11-21T15:05:00Z",
+        breaker="closed",
+        next_attempt=None,
     )
 
     status: Literal["ok", "error"]
@@ -312,16 +315,25 @@ class AuthResponse(BaseModel):
     code: str | None = Field(description="The error's code; null if all is well.")
     checked_at: datetime = Field(description="When this was last asked of the source, UTC.")
     expires_at: datetime | None = Field(description="When the token expires, UTC; null if none.")
+    breaker: BreakerState = Field(
+        description="`closed`: pulls are sent. `open`: after too many failures in a row they are "
+        "not, until `next_attempt`. `half_open`: the next pull finds out."
+    )
+    next_attempt: datetime | None = Field(
+        description="When pulls will be sent again, UTC; null if they are."
+    )
 
     @classmethod
-    def of(cls, status: AuthStatus) -> Self:
-        """Translate a record."""
+    def of(cls, status: AuthStatus, breaker: BreakerStatus) -> Self:
+        """Translate two records."""
         return cls(
             status="ok" if status.ok else "error",
             detail=status.detail,
             code=status.code,
             checked_at=status.checked_at,
             expires_at=status.expires_at,
+            breaker=breaker.state,
+            next_attempt=breaker.next_attempt,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -15,8 +16,10 @@ from app.errors import (
     RequestError,
     SeriesError,
     SourceConflictError,
+    SourcePausedError,
     UnexpectedError,
 )
+from app.pipeline.breaker import Breaker
 from app.pipeline.contract import content_hash, dimension_names
 from app.pipeline.drift import drift_of, forced
 from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
@@ -58,6 +61,7 @@ class RefreshService:
         cache: Where versions are kept.
         clock: Tells the time of a refresh.
         standing: Judges what is served, and keeps how each refresh ended.
+        breakers: What stands before a source that may fail, by the source's name.
     """
 
     def __init__(
@@ -68,12 +72,14 @@ class RefreshService:
         clock: Clock,
         *,
         standing: Standing,
+        breakers: Mapping[str, Breaker],
     ) -> None:
         self._catalogue = catalogue
         self._puller = Puller(sources, clock)
         self._cache = cache
         self._clock = clock
         self._standing = standing
+        self._breakers = breakers
         self._locks: dict[str, asyncio.Lock] = {}
         self._running: dict[_Asked, asyncio.Task[RefreshOutcome]] = {}
 
@@ -154,7 +160,8 @@ class RefreshService:
         progress: ProgressCallback | None,
     ) -> RefreshOutcome:
         _refuse_sample_over_tenant(definition, before)
-        pulled = await self._puller.pull(definition, before, options, progress)
+        with self._guard(definition.source):
+            pulled = await self._puller.pull(definition, before, options, progress)
         # Hashing a million rows takes long enough to hold up every other request.
         metadata = await asyncio.to_thread(self._metadata, definition, pulled)
         drift = await asyncio.to_thread(self._drift, definition, before, pulled, metadata)
@@ -180,6 +187,10 @@ class RefreshService:
             verification=pulled.verification,
             drift=metadata.drift,
         )
+
+    def _guard(self, source: str) -> AbstractContextManager[None]:
+        breaker = self._breakers.get(source)
+        return nullcontext() if breaker is None else breaker.guard()
 
     def _drift(
         self,
@@ -215,7 +226,9 @@ class RefreshService:
 
     def _stale(self, dataset: str, error: SeriesError) -> RefreshOutcome:
         """Keep that a refresh failed, and answer with what the cache holds."""
-        self._standing.note(dataset, error)
+        # A source that was not asked has not failed once more.
+        if not isinstance(error, SourcePausedError):
+            self._standing.note(dataset, error)
         try:
             cached = self._cache.load(dataset)
         except CacheError:

@@ -11,6 +11,7 @@ from app.api import install_api
 from app.api.deps import Services
 from app.pipeline.overview import Overview
 from app.pipeline.refresh import RefreshService
+from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
 from tests.fakes import (
     FakeAttempts,
@@ -20,6 +21,7 @@ from tests.fakes import (
     FakeClock,
     FakeModels,
     FakeSource,
+    a_breaker,
     a_page,
     a_standing,
 )
@@ -40,6 +42,7 @@ class Bench:
         cache: What it publishes to.
         clock: What time it is.
         attempts: How the last refresh ended.
+        breaker: Stands before the source.
         app: The app.
         client: Speaks to it.
     """
@@ -48,6 +51,7 @@ class Bench:
         self.cache = FakeCache()
         self.clock = FakeClock()
         self.attempts = FakeAttempts()
+        self.breaker = a_breaker(self.clock)
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(ROWS)])
         self.auth = FakeAuthProbe()
@@ -66,7 +70,16 @@ class Bench:
         self.auth = auth or self.auth
         sources = {"sac": self.source, "fixture": FakeSource([a_page(ROWS[:1])])}
         standing = a_standing(self.catalogue, self.clock, self.attempts)
-        refresh = RefreshService(self.catalogue, sources, self.cache, self.clock, standing=standing)
+        refresh = RefreshService(
+            self.catalogue,
+            sources,
+            self.cache,
+            self.clock,
+            standing=standing,
+            breakers={"sac": self.breaker},
+        )
+        timetable = Timetable(self.breaker)
+        schedule = Schedule(refresh.refresh, {}, self.attempts, timetable, self.clock)
         self.services = Services(
             catalogue=self.catalogue,
             refresh=refresh,
@@ -74,6 +87,8 @@ class Bench:
             overview=Overview(self.catalogue, self.cache, standing),
             models=self.models,
             auth=self.auth,
+            breaker=self.breaker,
+            schedule=schedule,
             cache=self.cache,
         )
         self.app.state.services = self.services

@@ -42,7 +42,7 @@ async def test_a_refresh_of_a_million_rows_leaves_the_loop_free(pages: tuple[Pag
     cache = FakeCache()
     source = FakeSource(pages)
     service = RefreshService(
-        FakeCatalogue(), {"sac": source}, cache, FakeClock(), standing=a_standing()
+        FakeCatalogue(), {"sac": source}, cache, FakeClock(), standing=a_standing(), breakers={}
     )
     lag = await lag_of(service.refresh("default"))
     assert cache.load("default").metadata.rows_read == PAGES * ROWS_PER_PAGE

@@ -44,6 +44,7 @@ class Bench:
             self.cache,
             FakeClock(datetime(2026, 11, 21, tzinfo=UTC)),
             standing=a_standing(),
+            breakers={},
         )
 
     @property

@@ -68,6 +68,7 @@ class Bench:
             self.cache,
             self.clock,
             standing=self.standing,
+            breakers={},
         )
 
     @property
@@ -327,6 +328,7 @@ async def test_a_failure_is_forgotten_when_another_process_refreshed_later(bench
         bench.cache,
         bench.clock,
         standing=a_standing(bench.catalogue, bench.clock),
+        breakers={},
     )
     await other.refresh("default")
     assert bench.standing.of(bench.served).notice == Notice()
