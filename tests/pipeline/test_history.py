@@ -56,8 +56,9 @@ def test_any_aware_time_is_read(time: datetime) -> None:
     text = time.isoformat()
     for written in (text, text.replace("+", " ")):
         pin = parse_pin(None, written)
-        assert pin.as_of == time
         assert pin.as_of is not None
+        # Not the time itself: in the hour that a clock repeats it equals no time of another zone.
+        assert pin.as_of == datetime.fromisoformat(text)
         assert pin.as_of.tzinfo is UTC
 
 
