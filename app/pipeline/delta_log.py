@@ -19,6 +19,8 @@ from app.errors import CacheCorruptError, CacheError, CacheMissingError, CacheUn
 
 METADATA_KEY = "sac_series"
 
+# Tells a log that is gone from a first commit that never came. Readers of tables pass over it.
+SAVED_PATH = "_sac_series/saved"
 LOG_FOLDER = "_delta_log"
 _COMMIT_NAME = re.compile(r"(\d{20})\.json")
 _VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
@@ -86,16 +88,17 @@ class DeltaLog:
         """Return the versions that have a commit, oldest first; empty if there is no table.
 
         Raises:
-            CacheCorruptError: There are files of a table, but no commit.
+            CacheCorruptError: There once was a commit, and now there is none.
             CacheUnavailableError: The place cannot be read.
         """
-        names = self._names(LOG_FOLDER)
-        versions = sorted(int(m[1]) for m in map(_COMMIT_NAME.fullmatch, names) if m)
-        if versions:
+        # Data files alone prove nothing: the first of them come before the first commit, which
+        # may come between the first two of these questions, but not between the last two.
+        versions = self._listed()
+        if versions or not self._was_saved():
             return versions
-        if any(name.endswith(".parquet") for name in (*names, *self._names(""))):
-            raise CacheCorruptError(f"The log of the table at {self._uri} is gone.")
-        return []
+        if versions := self._listed():
+            return versions
+        raise CacheCorruptError(f"The log of the table at {self._uri} is gone.")
 
     def stamps(self, paths: Iterable[str]) -> tuple[Stamp | None, ...]:
         """Return the stamps of files within the table; None for a file that is not there."""
@@ -174,6 +177,16 @@ class DeltaLog:
                 if name == "_last_checkpoint" or (match and int(match[1]) > newest_good):
                     path = f"{LOG_FOLDER}/{name}"
                     self._files().move(path, path + _BROKEN_SUFFIX)
+
+    def _was_saved(self) -> bool:
+        try:
+            return self.stamps([SAVED_PATH]) != (None,)
+        except CacheMissingError:
+            return False
+
+    def _listed(self) -> list[int]:
+        names = map(_COMMIT_NAME.fullmatch, self._names(LOG_FOLDER))
+        return sorted(int(match[1]) for match in names if match)
 
     def _back_from(self, version: int) -> Iterator[Commit]:
         while (commit := self.commit(version)) is not None:

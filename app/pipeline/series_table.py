@@ -147,6 +147,7 @@ class SeriesTable:
             return series
 
     def _bring_to_disk(self, version: int) -> None:
+        self.files.mark_saved()
         shown = file_paths(self.open_version(version))
         self.files.sync([*shown, commit_path(version)])
 

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 import pyarrow.fs as pa_fs
 
 from app.errors import CacheUnavailableError
-from app.pipeline.delta_log import LOG_FOLDER, open_folder, translated
+from app.pipeline.delta_log import LOG_FOLDER, SAVED_PATH, open_folder, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,17 @@ class TableFiles:
             ]
         files = [info for info in infos if info.type is pa_fs.FileType.File]
         return [FileEntry(info.path, info.size, info.mtime) for info in files]
+
+    def mark_saved(self) -> None:
+        """Note beside the table that it has had a commit; does nothing if that is noted.
+
+        Raises:
+            CacheUnavailableError: It cannot be noted.
+        """
+        with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+            files = open_folder(self._uri, self._options)
+            if files.get_file_info(SAVED_PATH).type is not pa_fs.FileType.File:
+                files.open_output_stream(SAVED_PATH).close()
 
     def delete(self, path: str) -> None:
         """Delete a file of the table; one that is gone already is no trouble.

@@ -25,6 +25,7 @@ from app.errors import (
 )
 from app.pipeline.cache import DeltaCache, frame_to_rows, load_cache, save_cache
 from app.pipeline.contract import series_schema
+from app.pipeline.delta_log import SAVED_PATH
 from app.pipeline.history import Pin
 from app.pipeline.ports import CacheRepository
 from app.records import Grain
@@ -182,6 +183,9 @@ def test_datasets_are_the_folders_with_a_table(filled: DeltaCache, root: Path) -
     (root / "file").write_text("x")
     (root / "lost").mkdir()
     (root / "lost" / "part.parquet").write_bytes(b"x")
+    assert filled.datasets() == ("head-count_2", "sales")
+    (root / "lost" / "_sac_series").mkdir()
+    (root / "lost" / SAVED_PATH).touch()
     assert filled.datasets() == ("head-count_2", "lost", "sales")
 
 
@@ -316,11 +320,23 @@ def test_all_broken_says_so(filled: DeltaCache, root: Path, damage: Callable[[Pa
 
 
 def test_a_log_that_is_gone_is_told_from_an_empty_folder(filled: DeltaCache, root: Path) -> None:
-    """Data files without a log are a broken cache, not a missing one."""
+    """A log that is gone is a broken cache, not a missing one."""
     for version in (0, 1):
         commit_file(root, version).unlink()
     with pytest.raises(CacheCorruptError, match="is gone"):
         filled.load("sales")
+
+
+def test_a_first_save_that_never_ended_is_told_from_a_log_that_is_gone(
+    cache: DeltaCache, root: Path
+) -> None:
+    """The data of a first save come before its commit; until then nothing was ever saved."""
+    folder = root / "sales"
+    (folder / "_delta_log").mkdir(parents=True)
+    (folder / "part-00000-13d6b454-6203-4284-b1e0-cf973646c17e-c000.snappy.parquet").touch()
+    with pytest.raises(CacheMissingError):
+        cache.load("sales")
+    assert cache.datasets() == ()
 
 
 def test_a_gap_in_the_log_is_survived(filled: DeltaCache, root: Path) -> None:

@@ -66,7 +66,6 @@ def test_without_a_rule_only_what_is_no_version_goes(cache: DeltaCache, tmp_path
     foreign = ["notes.txt", "mine.parquet", "part-1.parquet", "_delta_log/readme.md"]
     for name in (*left, *foreign):
         (folder / name).write_text("x")
-    (folder / "_sac_series").mkdir()
     (folder / "_sac_series" / orphan).write_text("x")
     assert cache.vacuum("sales", Retention()).files == 0
     cleaned = cache.vacuum("sales", Retention(grace=timedelta(0)))
