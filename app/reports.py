@@ -96,11 +96,14 @@ class Attempt:
         at: When it ended (UTC); None if its record cannot be read.
         code: The error's code; None if it succeeded.
         sentence: The error's words; None if it succeeded.
+        data_time: The time of the data that it left as they were; None if it succeeded, or if
+            there were none. Tells what came first even if the clock was set back.
     """
 
     dataset: str
     outcome: AttemptOutcome
     at: datetime | None = None
+    data_time: datetime | None = None
     code: str | None = None
     sentence: str | None = None
 

@@ -155,7 +155,8 @@ def _failure(series: CachedSeries, attempt: Attempt | None) -> Attempt | None:
     """Return the attempt if it failed, unless another process has refreshed since."""
     if attempt is None or attempt.outcome is not AttemptOutcome.FAILED or attempt.at is None:
         return None
-    return attempt if series.metadata.last_refresh_time <= attempt.at else None
+    known = max(attempt.at, attempt.data_time or attempt.at)
+    return attempt if series.metadata.last_refresh_time <= known else None
 
 
 def _too_old(limit: timedelta, failed: Attempt | None) -> str:

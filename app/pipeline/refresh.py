@@ -149,7 +149,7 @@ class RefreshService:
         definition = self._catalogue.definition(asked.dataset, asked.source)
         # One source at a time: sample data must see what a pull from the tenant publishes.
         async with self._locks.setdefault(asked.dataset, asyncio.Lock()):
-            before = await self._cached(asked.dataset)
+            before = await asyncio.to_thread(self._load, asked.dataset)
             return await self._publish(definition, before, asked.options, progress)
 
     async def _publish(
@@ -207,16 +207,16 @@ class RefreshService:
 
     def _settled(self, cached: CachedSeries) -> Told:
         """Keep that a refresh ended well, and judge what it left."""
-        self._standing.note(cached.metadata.dataset)
+        self._standing.succeeded(cached.metadata.dataset)
         return self._standing.of(cached)
 
-    async def _cached(self, dataset: str) -> CachedSeries | None:
+    def _load(self, dataset: str) -> CachedSeries | None:
         """The version in the cache; None if there is none that can be read.
 
         A broken cache must not stop a refresh: a new version is what mends it.
         """
         try:
-            return await asyncio.to_thread(self._cache.load, dataset)
+            return self._cache.load(dataset)
         except CacheError as error:
             log.info("cache_not_loaded", dataset=dataset, code=error.code)
             return None
@@ -226,12 +226,11 @@ class RefreshService:
 
     def _stale(self, dataset: str, error: SeriesError) -> RefreshOutcome:
         """Keep that a refresh failed, and answer with what the cache holds."""
+        cached = self._load(dataset)
         # A source that was not asked has not failed once more.
         if not isinstance(error, SourcePausedError):
-            self._standing.note(dataset, error)
-        try:
-            cached = self._cache.load(dataset)
-        except CacheError:
+            self._standing.failed(dataset, error, cached)
+        if cached is None:
             raise error from None
         return RefreshOutcome(
             dataset=dataset,

@@ -71,13 +71,27 @@ class Standing:
             next_attempt=self._next_attempt(dataset),
         )
 
-    def note(self, dataset: str, error: SeriesError | None = None) -> None:
-        """Keep how a refresh ended: with an error, or well."""
+    def succeeded(self, dataset: str) -> None:
+        """Keep that a refresh ended well."""
+        self._keep(dataset, AttemptOutcome.SUCCEEDED, None, None)
+
+    def failed(self, dataset: str, error: SeriesError, left: CachedSeries | None) -> None:
+        """Keep that a refresh failed, and which version it left as it was."""
+        self._keep(dataset, AttemptOutcome.FAILED, error, left)
+
+    def _keep(
+        self,
+        dataset: str,
+        outcome: AttemptOutcome,
+        error: SeriesError | None,
+        left: CachedSeries | None,
+    ) -> None:
         self._attempts.keep(
             Attempt(
                 dataset=dataset,
-                outcome=AttemptOutcome.FAILED if error else AttemptOutcome.SUCCEEDED,
+                outcome=outcome,
                 at=self._clock.now(),
+                data_time=left.metadata.last_refresh_time if left else None,
                 code=error.code if error else None,
                 sentence=error.sentence if error else None,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -89,6 +90,14 @@ def test_an_age_that_cannot_be_told_is_no_number() -> None:
     skewed = freshness_of(a_series(), None, POLICY, DATA - CLOCK_SKEW)
     assert (future.state, future.age_s) == (FreshnessState.UNKNOWN, None)
     assert (skewed.state, skewed.age_s) == (FreshnessState.FRESH, 0)
+
+
+def test_a_failure_after_the_clock_was_set_back_still_counts() -> None:
+    """What the attempt left as it was tells which came first, when the times cannot."""
+    early = an_attempt(-HOUR)
+    left = replace(early, data_time=DATA)
+    assert freshness_of(a_series(), early, POLICY, DATA).state is FreshnessState.FRESH
+    assert freshness_of(a_series(), left, POLICY, DATA).state is FreshnessState.STALE
 
 
 def test_an_expired_series_says_why_it_was_not_refreshed() -> None:

@@ -30,13 +30,13 @@ def test_a_failure_is_told_until_a_success_is_noted() -> None:
     """What is noted is kept as an attempt, and told to whoever reads."""
     attempts = FakeAttempts()
     standing = a_standing(attempts=attempts)
-    standing.note("default", LATE)
+    standing.failed("default", LATE, None)
     assert attempts.kept["default"].outcome is AttemptOutcome.FAILED
     again = a_standing(attempts=attempts)
     assert again.of(a_series()).notice == Notice(
         f"Showing data of 21 Nov 2026, 14:05 UTC: {LATE}", "source_timeout"
     )
-    standing.note("default")
+    standing.succeeded("default")
     assert again.of(a_series()).notice == Notice()
     assert again.of(a_series()).freshness.last_attempt == START
 
@@ -52,7 +52,7 @@ def test_nothing_to_show_is_unknown_and_says_why() -> None:
     )
     assert (found.data_time, found.age_s, found.last_attempt) == (None, None, None)
     assert found.next_attempt == START
-    standing.note("default", LATE)
+    standing.failed("default", LATE, None)
     assert standing.of_nothing("default", LATE).last_attempt == START
 
 
