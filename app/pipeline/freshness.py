@@ -21,6 +21,7 @@ SAMPLE_WARNING: Final = (
 SAMPLE_WARNING_CODE: Final = "sample_data"
 EXPIRED_CODE: Final = "expired"
 OLDER_VERSION_CODE: Final = "older_version"
+RESTORED_CODE: Final = "restored_version"
 # Two machines on one cache may disagree on the time by this much.
 CLOCK_SKEW: Final = timedelta(minutes=5)
 MONTHS: Final = (
@@ -31,6 +32,7 @@ _FROM_THE_FUTURE: Final = (
     "Its time lies in the future, so its age cannot be told. "
     "Check the clocks of the machines that write to this cache."
 )
+_RESTORED: Final = "Version {} was brought back, so there may be newer data. Refresh the dataset."
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 Verdict = tuple[FreshnessState, str | None, str | None]
@@ -140,6 +142,8 @@ def _verdict(
         return FreshnessState.STALE, failed.code, failed.sentence
     if series.warning is not None:
         return FreshnessState.STALE, OLDER_VERSION_CODE, series.warning
+    if (restored := series.metadata.restored_version) is not None:
+        return FreshnessState.STALE, RESTORED_CODE, _RESTORED.format(restored)
     return _by_age(attempt, policy, age)
 
 

@@ -100,6 +100,16 @@ def test_a_failure_after_the_clock_was_set_back_still_counts() -> None:
     assert freshness_of(a_series(), left, POLICY, DATA).state is FreshnessState.STALE
 
 
+def test_a_version_that_was_brought_back_is_not_fresh() -> None:
+    """A rollback shows older data on purpose; a reader is told all the same."""
+    series = a_series()
+    restored = replace(series, metadata=replace(series.metadata, restored_version=2))
+    found = freshness_of(restored, SUCCESS, POLICY, DATA)
+    assert (found.state, found.reason) == ("stale", "restored_version")
+    assert found.sentence is not None
+    assert found.sentence.startswith("Version 2 was brought back")
+
+
 def test_an_expired_series_says_why_it_was_not_refreshed() -> None:
     """The sentence holds the limit and the words of the last failure."""
     found = freshness_of(a_series(), an_attempt(HOUR), POLICY, DATA + 73 * HOUR)

@@ -296,6 +296,18 @@ async def test_a_caller_that_goes_away_does_not_stop_the_pull(bench: Bench) -> N
     assert len(bench.source.pulls) == 1
 
 
+async def test_closing_stops_a_pull_and_publishes_nothing(bench: Bench) -> None:
+    """A service that ends takes its pulls with it; neither data nor an attempt is left."""
+    bench.source.gate = asyncio.Event()
+    call = asyncio.create_task(bench.service.refresh("default"))
+    await bench.source.started.wait()
+    await bench.service.close()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert bench.cache.versions == {}
+    assert bench.attempts.kept == {}
+
+
 async def test_progress_is_told_page_by_page(bench: Bench) -> None:
     """The caller learns after each page how far the pull has come."""
     bench.source.pages = (a_page(ROWS), a_page(ROWS[:1], number=2))
