@@ -27,8 +27,9 @@ _VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
 _BROKEN_SUFFIX = ".broken"
 # The storage layers below name these troubles in words only.
 _TROUBLE = re.compile(
-    r"permission ?denied|access ?denied|forbidden|unauthorized|no space left|read-only file system|"
-    r"quota|timed? ?out|connection|connect error|dns|too many open files|input/output error|"
+    r"permission ?denied|access ?denied|forbidden|unauthorized|no space left|file too large|"
+    r"read-only file system|quota|timed? ?out|connection|connect error|dns|too many open files|"
+    r"input/output error|"
     r"invalid table location|generic (s3|gcs|microsoftazure|http) error|not ?a ?directory|"
     r"credential",
     re.IGNORECASE,
@@ -63,12 +64,14 @@ class Commit:
         metadata: Our metadata as JSON; None if another tool wrote the commit.
         changes_data: Whether it added or removed files; True if it cannot be read.
         time: When it was made, by the clock of the machine that made it; None if it does not say.
+        is_broken: Whether it is no commit at all: empty, or not what a log holds.
     """
 
     version: int
     metadata: str | None
     changes_data: bool
     time: datetime | None = None
+    is_broken: bool = False
 
 
 class DeltaLog:
@@ -134,6 +137,9 @@ class DeltaLog:
             CacheCorruptError: No commit up to this version holds any.
         """
         for commit in self._back_from(version):
+            # delta-rs takes an empty commit, as a power cut leaves it, for one without a change.
+            if commit.is_broken:
+                raise CacheCorruptError(f"Commit {commit.version} at {self._uri} cannot be read.")
             if commit.metadata is not None:
                 return commit.metadata
         raise CacheCorruptError(f"Version {version} at {self._uri} has no metadata of a series.")
@@ -274,10 +280,11 @@ def _parse_commit(version: int, text: bytes) -> Commit:
         found = [info[METADATA_KEY] for info in infos if METADATA_KEY in info]
         time = _time_of(infos)
     except (AttributeError, TypeError, ValueError):
-        return Commit(version, None, changes_data=True)
+        return Commit(version, None, changes_data=True, is_broken=True)
     metadata = found[0] if found and isinstance(found[0], str) else None
+    is_broken = not actions or not all(isinstance(action, dict) for action in actions)
     changes = any("add" in action or "remove" in action for action in actions)
-    return Commit(version, metadata, changes, time)
+    return Commit(version, metadata, changes, time, is_broken)
 
 
 def _time_of(infos: list[dict[str, object]]) -> datetime | None:
