@@ -55,7 +55,9 @@ def refresh(root: Path, number: int) -> int:
     catalogue, clock = FakeCatalogue(), FakeClock()
     standing = Standing(catalogue, StoredAttempts(root), clock, lambda _: None)
     sources = {"sac": pages_of(number)}
-    service = RefreshService(catalogue, sources, DeltaCache(root), clock, standing=standing)
+    service = RefreshService(
+        catalogue, sources, DeltaCache(root), clock, standing=standing, breakers={}
+    )
     outcome = asyncio.run(service.refresh("default"))
     assert outcome.status == "refreshed", outcome.warning
     return outcome.version
