@@ -50,14 +50,14 @@ class Model:
     Attributes:
         data_time: When the source last confirmed the rows; None before the first success.
         rows: How many rows a reader gets.
-        failed: Whether a refresh failed after that.
+        failed: The code of the last refresh, if it failed after that; else None.
         failures: Failures of the source in a row, since the service started.
         until: When the source may be asked again; None if it may be now.
     """
 
     data_time: datetime | None = None
     rows: int = 0
-    failed: bool = False
+    failed: str | None = None
     failures: int = 0
     until: datetime | None = None
 
@@ -107,7 +107,12 @@ class Refreshes(RuleBasedStateMachine):
         """Let time pass."""
         self.clock.tick(hours * HOUR)
 
-    @rule(hours=st.integers(1, 48))
+    @rule(minutes=st.integers(1, 2))
+    def breathe(self, minutes: int) -> None:
+        """Let a little time pass, about as long as a cool-down."""
+        self.clock.tick(timedelta(minutes=minutes))
+
+    @rule(hours=st.sampled_from([1, 30]))
     def set_back(self, hours: int) -> None:
         """Set the clock back."""
         self.clock.tick(-hours * HOUR)
@@ -129,7 +134,7 @@ class Refreshes(RuleBasedStateMachine):
             self.answered()
             assert outcome.status in {RefreshStatus.REFRESHED, RefreshStatus.UNCHANGED}
             self.model.data_time, self.model.rows = self.clock.now(), count
-            self.model.failed = False
+            self.model.failed = None
 
     @rule(force=st.booleans())
     def pull_nothing(self, force: bool) -> None:
@@ -203,6 +208,8 @@ class Refreshes(RuleBasedStateMachine):
         freshness = view.freshness
         assert (freshness.data_time, view.result.total) == (self.model.data_time, self.model.rows)
         assert freshness.state is self.expected()
+        if freshness.state is FreshnessState.STALE:
+            assert freshness.reason == (self.model.failed or "too_old")
         assert (view.notice.text is None) == (freshness.state is FreshnessState.FRESH)
 
     @invariant()
@@ -230,7 +237,7 @@ class Refreshes(RuleBasedStateMachine):
             return FreshnessState.UNKNOWN
         if age > 72 * HOUR:
             return FreshnessState.EXPIRED
-        stale = self.model.failed or age > 24 * HOUR
+        stale = self.model.failed is not None or age > 24 * HOUR
         return FreshnessState.STALE if stale else FreshnessState.FRESH
 
     def paused(self) -> bool:
@@ -250,7 +257,7 @@ class Refreshes(RuleBasedStateMachine):
             assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, code)
             assert outcome.metadata.last_refresh_time == self.model.data_time
         if attempt and self.model.data_time is not None:
-            self.model.failed = True
+            self.model.failed = code
 
     def refresh(self, rows: Sequence[tuple[str, ...]], *, force: bool) -> RefreshOutcome | None:
         """Refresh; None if there was nothing to fall back to."""
@@ -271,4 +278,4 @@ class Refreshes(RuleBasedStateMachine):
 
 
 TestRefreshes = Refreshes.TestCase
-TestRefreshes.settings = settings(stateful_step_count=30)
+TestRefreshes.settings = settings(stateful_step_count=40)
