@@ -30,9 +30,17 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from app import forms
-from app.datasets import DatasetForm, DatasetsFile, TomlTable, read_datasets, table_problem
+from app.datasets import (
+    DatasetForm,
+    DatasetsFile,
+    PolicyVariables,
+    TomlTable,
+    read_datasets,
+    table_problem,
+)
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem
 from app.records import DEFAULT_DATASET, DatasetDefinition
+from app.reports import DatasetPolicy
 
 SECRET_FILE_VARIABLE: Final = f"{SECRET_VARIABLE}_FILE"
 FIXTURE_PATH: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "sample_series.csv"
@@ -80,7 +88,7 @@ class _Environment(EnvSettingsSource):
         return {key: value for key, value in variables.items() if (value or "").strip()}
 
 
-class Settings(BaseSettings):
+class Settings(PolicyVariables, BaseSettings):
     """All settings, frozen. Attribute names are the variables' names in lower case.
 
     The variables of the login and of the default dataset are texts as they stand: they may be
@@ -161,6 +169,18 @@ class Settings(BaseSettings):
         description="a folder, or an s3://, az:// or gs:// address",
         examples=["data/cache"],
     )
+    breaker_failures: int = Field(
+        3, ge=0, le=100, description="failures in a row, 0 for no breaker", examples=["3"]
+    )
+    breaker_cool_down_s: int = Field(
+        60, ge=1, le=900, description="whole seconds, 1 to 900", examples=["60"]
+    )
+    cache_retention_days: float | None = Field(
+        None, gt=0, le=36_500, description="days, more than 0", examples=["90"]
+    )
+    cache_retention_versions: int | None = Field(
+        None, ge=1, le=1_000_000, description="a number of versions, at least 1", examples=["30"]
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="one of debug, info, warning, error", examples=["info"]
     )
@@ -230,6 +250,11 @@ class Settings(BaseSettings):
         if wrong:
             raise self._advised(ConfigError(tuple(wrong)), name)
         return definition
+
+    def policy(self, name: str) -> DatasetPolicy:
+        """Return what a dataset's refreshes and readers keep to; never fails."""
+        file, shared = self.datasets_file, self.shared_policy
+        return file.policy(name, shared) if file and name in file.names else shared
 
     def malformed_datasets(self) -> tuple[ConfigProblem, ...]:
         """Return what is wrong with the datasets of the file, the login left aside."""

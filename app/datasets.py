@@ -11,8 +11,9 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,10 +24,12 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_settings import NoDecode
 
 from app import forms
 from app.errors import ConfigError, ConfigProblem
 from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
+from app.reports import DEFAULT_MAX_SHRINK, USUAL_WARNINGS, DatasetPolicy, DriftRule
 
 SAC_SOURCE: Final = "sac"
 LONGEST_WINDOW: Final = 1000
@@ -55,6 +58,75 @@ def window_of(text: str) -> Window:
 
 def _window(value: object) -> Window:
     return window_of(str(value))
+
+
+ValueT = TypeVar("ValueT")
+
+# Ten years: longer is never.
+Seconds = Annotated[int, Field(ge=0, le=315_360_000)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rules = Annotated[tuple[DriftRule, ...], NoDecode, BeforeValidator(forms.split)]
+_SECONDS: Final = "whole seconds, 0 for never"
+_SHARE: Final = "a share of the rows, 0 to 1"
+_RULES: Final = f"some of {', '.join(DriftRule)}"
+
+
+class PolicyVariables(BaseModel):
+    """What refreshes and readers keep to. Attribute names are the variables' in lower case."""
+
+    stale_after_s: Seconds = Field(86_400, description=_SECONDS, examples=["86400"])
+    expire_after_s: Seconds = Field(2_592_000, description=_SECONDS, examples=["2592000"])
+    refresh_every_s: Seconds = Field(0, description=_SECONDS, examples=["3600"])
+    refresh_max_shrink: Share = Field(DEFAULT_MAX_SHRINK, description=_SHARE, examples=["0.5"])
+    refresh_drift_warn: Rules = Field(
+        USUAL_WARNINGS, description=_RULES, examples=[",".join(USUAL_WARNINGS)]
+    )
+    refresh_drift_reject: Rules = Field((), description=_RULES, examples=["history"])
+
+    @property
+    def shared_policy(self) -> DatasetPolicy:
+        """What every dataset keeps to whose table says nothing else."""
+        return DatasetPolicy(
+            stale_after=_length(self.stale_after_s),
+            expire_after=_length(self.expire_after_s),
+            refresh_every=_length(self.refresh_every_s),
+            max_shrink=self.refresh_max_shrink,
+            drift_warn=self.refresh_drift_warn,
+            drift_reject=self.refresh_drift_reject,
+        )
+
+
+class PolicyForm(BaseModel):
+    """The same for one dataset; a key that is left out is as for all."""
+
+    stale_after_s: Seconds | None = Field(None, description=_SECONDS, examples=[86_400])
+    expire_after_s: Seconds | None = Field(None, description=_SECONDS, examples=[2_592_000])
+    refresh_every_s: Seconds | None = Field(None, description=_SECONDS, examples=[3600])
+    max_shrink: Share | None = Field(None, description=_SHARE, examples=[DEFAULT_MAX_SHRINK])
+    drift_warn: Rules | None = Field(None, description=_RULES, examples=[USUAL_WARNINGS])
+    drift_reject: Rules | None = Field(None, description=_RULES, examples=[("history",)])
+
+    def policy(self, shared: DatasetPolicy) -> DatasetPolicy:
+        """Return the policy for all, changed where this dataset has one of its own."""
+
+        def chosen(own: ValueT | None, usual: ValueT) -> ValueT:
+            return usual if own is None else own
+
+        def length(own: int | None, usual: timedelta | None) -> timedelta | None:
+            return usual if own is None else _length(own)
+
+        return DatasetPolicy(
+            stale_after=length(self.stale_after_s, shared.stale_after),
+            expire_after=length(self.expire_after_s, shared.expire_after),
+            refresh_every=length(self.refresh_every_s, shared.refresh_every),
+            max_shrink=chosen(self.max_shrink, shared.max_shrink),
+            drift_warn=chosen(self.drift_warn, shared.drift_warn),
+            drift_reject=chosen(self.drift_reject, shared.drift_reject),
+        )
+
+
+def _length(seconds: int) -> timedelta | None:
+    return timedelta(seconds=seconds) if seconds else None
 
 
 class DatasetForm(BaseModel):
@@ -125,7 +197,12 @@ class DatasetForm(BaseModel):
 
     def definition(self, name: str) -> DatasetDefinition:
         """Return what to pull for the dataset of this name."""
-        return DatasetDefinition(name=name, source=SAC_SOURCE, **dict(self))
+        found = {key: getattr(self, key) for key in DatasetForm.model_fields}
+        return DatasetDefinition(name=name, source=SAC_SOURCE, **found)
+
+
+class TableForm(PolicyForm, DatasetForm):
+    """A table of the file: what a dataset is, and what its refreshes and readers keep to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +256,16 @@ class DatasetsFile:
         Raises:
             ConfigError: The name or the table is malformed; tells all problems.
         """
+        return self._form(name).definition(name)
+
+    def policy(self, name: str, shared: DatasetPolicy) -> DatasetPolicy:
+        """Return what a dataset keeps to; a malformed one has the policy for all."""
+        try:
+            return self._form(name).policy(shared)
+        except ConfigError:
+            return shared
+
+    def _form(self, name: str) -> TableForm:
         place = TomlTable(name, self.file)
         table = self.tables[name]
         found = list(_name_problems(place))
@@ -186,10 +273,10 @@ class DatasetsFile:
             wrong = table_problem(place, f"'{forms.shown(table)}'", "a table of keys")
             raise ConfigError((*found, wrong))
         with forms.noted(found):
-            form = forms.checked(DatasetForm, table, place)
+            form = forms.checked(TableForm, table, place)
         if found:
             raise ConfigError(tuple(found))
-        return form.definition(name)
+        return form
 
 
 def read_datasets(path: object) -> DatasetsFile:

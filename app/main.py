@@ -26,7 +26,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level, settings.log_format, masker)
-        async with open_services(settings, masker) as services:
+        async with open_services(settings, masker) as services, services.schedule.running():
             app.state.services = services
             yield
 

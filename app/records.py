@@ -12,6 +12,8 @@ from typing import Final
 
 import pyarrow as pa
 
+from app.reports import DriftReport, Freshness
+
 CONTRACT_VERSION = 1
 DEFAULT_DATASET = "default"
 
@@ -229,6 +231,9 @@ class SeriesMetadata:
         rows_read: Raw records that were read.
         skipped: Raw records left out, by reason.
         report: The pull's own report.
+        restored_version: The older version whose rows these are, brought back by a rollback or a
+            repair; None if a pull brought or confirmed them.
+        drift: What changed from the version before; None if there was none to compare with.
     """
 
     dataset: str
@@ -252,6 +257,8 @@ class SeriesMetadata:
     rows_read: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     report: PullReport | None = None
+    restored_version: int | None = None
+    drift: DriftReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,10 +285,12 @@ class RefreshOptions:
     Attributes:
         full: Pull everything, also if the dataset has a window.
         verify: Pull both ways, added up by the tenant and record by record, and compare.
+        force: Publish also what changed more than the dataset allows; an empty pull never.
     """
 
     full: bool = False
     verify: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,8 +334,10 @@ class RefreshOutcome:
         version: Number of that version.
         warning: A sentence to show as it stands; None if all is well.
         warning_code: Its code for machines; None if all is well.
+        freshness: How fresh that version is.
         report: The pull's report; None if the pull failed.
         verification: What comparing both ways found; None if they were not compared.
+        drift: What changed, published or not; None if nothing was compared.
     """
 
     dataset: str
@@ -335,8 +346,10 @@ class RefreshOutcome:
     version: int
     warning: str | None = None
     warning_code: str | None = None
+    freshness: Freshness
     report: PullReport | None = None
     verification: Verification | None = None
+    drift: DriftReport | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import structlog
@@ -16,13 +16,21 @@ from app.config import FIXTURE_PATH, Connection, Settings
 from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
+from app.pipeline.attempts import StoredAttempts
+from app.pipeline.breaker import Breaker, BreakerLimits
 from app.pipeline.cache import DeltaCache
 from app.pipeline.contract import nearest_first
 from app.pipeline.fixture import CsvSource, fixture_definition
+from app.pipeline.freshness import SAMPLE_SOURCE
+from app.pipeline.overview import Overview
 from app.pipeline.ports import AuthProbe, ModelCatalogue, Pull, SeriesSource
-from app.pipeline.refresh import SAMPLE_SOURCE, RefreshService
+from app.pipeline.refresh import RefreshService
+from app.pipeline.retention import Retention
+from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
+from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
+from app.reports import DatasetPolicy
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
 from app.sac_connector.export import SacSource
 from app.sac_connector.pull import PullLimits
@@ -78,6 +86,10 @@ class SettingsCatalogue:
         if source == SAMPLE_SOURCE:
             return fixture_definition()
         return self._settings.dataset(dataset)
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        """Return what a dataset's refreshes and readers must keep to."""
+        return self._settings.policy(dataset)
 
 
 def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownDatasetError:
@@ -135,6 +147,26 @@ def retry_policy(settings: Settings) -> RetryPolicy:
     return RetryPolicy(
         settings.sac_retry_attempts, settings.sac_retry_base_s, settings.sac_retry_max_wait_s
     )
+
+
+def retention(settings: Settings) -> Retention:
+    """Return how long the settings keep versions."""
+    days = settings.cache_retention_days
+    return Retention(
+        age=None if days is None else timedelta(days=days),
+        versions=settings.cache_retention_versions,
+    )
+
+
+def breaker_limits(settings: Settings) -> BreakerLimits:
+    """Return when the settings ask for leaving the tenant alone."""
+    return BreakerLimits(settings.breaker_failures, timedelta(seconds=settings.breaker_cool_down_s))
+
+
+def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
+    """Return how often each dataset is refreshed that has a schedule."""
+    policies = {name: catalogue.policy(name) for name in catalogue.names}
+    return {name: one.refresh_every for name, one in policies.items() if one.refresh_every}
 
 
 @asynccontextmanager
@@ -199,14 +231,28 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
     async with open_client(settings) as client:
         tenant = _tenant(client, settings, masker)
         catalogue = SettingsCatalogue(settings)
-        cache = DeltaCache(settings.cache_uri)
+        cache = DeltaCache(settings.cache_uri, retention=retention(settings))
         sources = {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
-        refresh = RefreshService(catalogue, sources, cache, SystemClock())
-        yield Services(
-            catalogue=catalogue,
-            refresh=refresh,
-            reader=SeriesReader(catalogue, cache, refresh.notice),
-            models=tenant.models,
-            auth=tenant.auth,
-            cache=cache,
+        clock = SystemClock()
+        attempts = StoredAttempts(settings.cache_uri)
+        breaker = Breaker(breaker_limits(settings), clock)
+        timetable = Timetable(breaker)
+        standing = Standing(catalogue, attempts, clock, timetable.next_attempt)
+        refresh = RefreshService(
+            catalogue, sources, cache, clock, standing=standing, breakers={SAC_SOURCE: breaker}
         )
+        schedule = Schedule(refresh.refresh, paces(catalogue), attempts, timetable, clock)
+        try:
+            yield Services(
+                catalogue=catalogue,
+                refresh=refresh,
+                reader=SeriesReader(catalogue, cache, standing.of),
+                overview=Overview(catalogue, cache, standing),
+                models=tenant.models,
+                auth=tenant.auth,
+                breaker=breaker,
+                schedule=schedule,
+                cache=cache,
+            )
+        finally:
+            await refresh.close()

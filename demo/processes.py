@@ -15,7 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
 _POLL_S = 0.1
-_OWN_VARIABLES = ("SAC_", "CACHE_", "DATASETS_", "LOG_")
+_OWN_VARIABLES = (
+    "SAC_",
+    "CACHE_",
+    "DATASETS_",
+    "LOG_",
+    "STALE_",
+    "EXPIRE_",
+    "REFRESH_",
+    "BREAKER_",
+)
 
 
 class StartError(Exception):

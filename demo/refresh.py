@@ -36,7 +36,7 @@ async def refresh(
         settings: The tenant and the cache.
         dataset: Name of the dataset.
         source: Where to pull from; None for the dataset's own source.
-        options: Everything, or both ways compared.
+        options: Everything, both ways compared, or whatever changed.
 
     Raises:
         SeriesError: The pull failed and there is no cache.
@@ -74,6 +74,9 @@ def summary(outcome: RefreshOutcome, cache_uri: str) -> str:
             f"           {', '.join(item.key.values())}: {item.aggregates} against {item.facts}"
             for item in verified.differences
         ]
+    if (drift := outcome.drift) is not None:
+        rows = f"{drift.rows_before:,} to {drift.rows_after:,} rows"
+        lines.append(f"drift      {rows}, {drift.history_changed:,} older points changed")
     if outcome.warning:
         lines.append(f"WARNING    {outcome.warning}")
     return "\n".join(lines)
@@ -86,11 +89,14 @@ def main(
     dataset: Annotated[str, typer.Option(help="Name of the dataset.")] = DEFAULT_DATASET,
     full: Annotated[bool, typer.Option("--full", help="Pull more than the window.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Pull both ways and compare.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish whatever changed, but nothing empty.")
+    ] = False,
 ) -> None:
     """Pull, normalise and cache a dataset; fall back to the cache if the pull fails."""
     try:
         settings = load_settings()
-        options = RefreshOptions(full=full, verify=verify)
+        options = RefreshOptions(full=full, verify=verify, force=force)
         outcome = asyncio.run(refresh(settings, dataset, source, options))
     except SeriesError as error:
         print(error, file=sys.stderr)

@@ -10,8 +10,18 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 
 from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, ModelSummary, Role
-from app.errors import CacheError, CacheMissingError, ConfigError, SeriesError, UnknownDatasetError
+from app.errors import (
+    CacheError,
+    CacheMissingError,
+    ConfigError,
+    SeriesError,
+    UnknownDatasetError,
+    UnknownVersionError,
+)
 from app.periods import id_of
+from app.pipeline.breaker import Breaker, BreakerLimits
+from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
+from app.pipeline.standing import Standing
 from app.records import (
     AuthStatus,
     CachedSeries,
@@ -24,6 +34,7 @@ from app.records import (
     PullReport,
     SeriesMetadata,
 )
+from app.reports import Attempt, DatasetPolicy
 
 START = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
 
@@ -273,8 +284,8 @@ class FakeCache:
         """Add a version with the rows of the last one."""
         return self.save(self.load(metadata.dataset).rows, metadata)
 
-    def load(self, dataset: str) -> CachedSeries:
-        """Return the last version."""
+    def load(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the last version, or the one that is pinned."""
         if self.load_error is not None:
             raise self.load_error
         if dataset not in self.versions:
@@ -282,7 +293,29 @@ class FakeCache:
                 f"Nothing was saved for the dataset '{dataset}' yet.",
                 next_step="Call POST /refresh.",
             )
-        return self.versions[dataset][-1]
+        if pin.as_of is not None:
+            pin = Pin(version_at(self.history(dataset), pin.as_of))
+        if pin.version is None:
+            return self.versions[dataset][-1]
+        if pin.version >= len(self.versions[dataset]):
+            raise UnknownVersionError(f"There is no version {pin.version}.")
+        return self.versions[dataset][pin.version]
+
+    def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions, newest first; each is as old as its data."""
+        self.load(dataset)
+        found = [
+            VersionInfo(
+                one.version, one.metadata.last_refresh_time, one.metadata, changes_data=True
+            )
+            for one in reversed(self.versions[dataset])
+        ]
+        return tuple(found[:limit])
+
+    def roll_back(self, dataset: str, version: int) -> CachedSeries:
+        """Add a version with the rows of an older one."""
+        old = self.load(dataset, Pin(version))
+        return self.save(old.rows, replace(old.metadata, restored_version=version))
 
 
 class FakeCatalogue:
@@ -290,11 +323,18 @@ class FakeCatalogue:
 
     Attributes:
         error: Raised for every definition; None for a catalogue that is well set up.
+        rules: The policy of every dataset.
     """
 
     def __init__(self, *definitions: DatasetDefinition) -> None:
         self._definitions = {one.name: one for one in definitions or (a_definition(),)}
         self.error: ConfigError | None = None
+        self.rules = DatasetPolicy()
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        """Return the policy, which is the same for all."""
+        del dataset
+        return self.rules
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -314,6 +354,45 @@ class FakeCatalogue:
         if source not in {None, found.source, "fixture"}:
             raise UnknownDatasetError(f"There is no source '{source}'.")
         return replace(found, source=source or found.source)
+
+
+class FakeAttempts:
+    """Keeps attempts in memory; share one between two services to play a restart.
+
+    Attributes:
+        kept: The last attempt of each dataset.
+    """
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Attempt] = {}
+
+    def keep(self, attempt: Attempt) -> None:
+        """Keep an attempt."""
+        self.kept[attempt.dataset] = attempt
+
+    def last(self, dataset: str) -> Attempt | None:
+        """Return the last attempt."""
+        return self.kept.get(dataset)
+
+
+def a_standing(
+    catalogue: FakeCatalogue | None = None,
+    clock: FakeClock | None = None,
+    attempts: FakeAttempts | None = None,
+    next_attempt: datetime | None = None,
+) -> Standing:
+    """Return a judge of series, with attempts in memory."""
+    return Standing(
+        catalogue or FakeCatalogue(),
+        attempts or FakeAttempts(),
+        clock or FakeClock(),
+        lambda _: next_attempt,
+    )
+
+
+def a_breaker(clock: FakeClock | None = None, limits: BreakerLimits | None = None) -> Breaker:
+    """Return a breaker with the usual limits."""
+    return Breaker(limits or BreakerLimits(), clock or FakeClock())
 
 
 class FakeAuthProbe:

@@ -1,6 +1,7 @@
 """Settings: read as they stand, checked at once, and never shown."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from app.config import SECRET_FILE_VARIABLE, VARIABLES, LoginForm, Settings, loa
 from app.datasets import DatasetForm
 from app.errors import SECRET_VARIABLE, ConfigError
 from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
+from app.reports import DriftRule
 
 WithFile = Callable[..., Settings]
 SECRET = "9f8e7d6c-aaaa$fakeFAKE${HOME}=!|+/x="
@@ -286,7 +288,7 @@ def test_settings_are_frozen(env_file: Path) -> None:
 def test_durations_name_their_unit() -> None:
     """Every number of seconds says so in its name."""
     for name, field in Settings.model_fields.items():
-        if field.annotation is float:
+        if field.annotation is float and name != "refresh_max_shrink":
             assert name.endswith("_s")
 
 
@@ -412,3 +414,28 @@ def test_an_example_from_an_error_is_valid_in_the_environment(env_file: Path, ke
     assert variables(error) == [name]
     example = error.value.problems[0].example
     load_settings(write(env_file, **{name: example})).dataset()
+
+
+def test_the_shared_policy_is_read_from_variables(env_file: Path) -> None:
+    """Limits, pace and rules of drift reach every dataset; the defaults protect."""
+    usual = load_settings(write(env_file)).policy("default")
+    assert (usual.stale_after, usual.expire_after) == (timedelta(days=1), timedelta(days=30))
+    assert (usual.refresh_every, usual.max_shrink) == (None, 0.5)
+    path = write(
+        env_file,
+        STALE_AFTER_S="0",
+        REFRESH_EVERY_S="3600",
+        REFRESH_MAX_SHRINK="0.1",
+        REFRESH_DRIFT_WARN="rows",
+        REFRESH_DRIFT_REJECT="history, total",
+    )
+    policy = load_settings(path).policy("default")
+    assert (policy.stale_after, policy.refresh_every) == (None, timedelta(hours=1))
+    assert (policy.max_shrink, policy.drift_warn) == (0.1, (DriftRule.ROWS,))
+    assert policy.drift_reject == (DriftRule.HISTORY, DriftRule.TOTAL)
+
+
+def test_a_rule_that_does_not_exist_is_named(env_file: Path) -> None:
+    """A misspelt rule stops the start and lists those there are."""
+    with pytest.raises(ConfigError, match=r"REFRESH_DRIFT_WARN.*vanished_members, rows, total"):
+        load_settings(write(env_file, REFRESH_DRIFT_WARN="rows,historie"))

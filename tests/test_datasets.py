@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from app.datasets import (
     LONGEST_WINDOW,
     DatasetForm,
     DatasetsFile,
+    PolicyVariables,
     TomlTable,
     read_datasets,
     window_of,
 )
 from app.errors import ConfigError, ConfigProblem
 from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
+from app.reports import DriftRule
 
 COMPLETE: dict[str, Any] = {"model_id": "C1A2B3", "value_column": "Revenue"}
 PLACE = TomlTable("sales", "datasets.toml")
@@ -273,3 +276,22 @@ def test_a_written_value_is_the_same_in_the_file(value: object) -> None:
     """Examples are written in TOML."""
     assume("\x7f" not in json.dumps(value, ensure_ascii=False))
     assert tomllib.loads(PLACE.written("key", value)) == {"key": value}
+
+
+def test_a_table_has_a_policy_of_its_own(tmp_path: Path) -> None:
+    """Keys that are set replace what all datasets share; 0 means never; the others stay."""
+    path = tmp_path / "datasets.toml"
+    keys = 'model_id = "C2"\nvalue_column = "Heads"\n'
+    path.write_text(
+        f"[datasets.own]\n{keys}stale_after_s = 60\nexpire_after_s = 0\nmax_shrink = 0\n"
+        f'drift_reject = ["history"]\n[datasets.usual]\n{keys}[datasets.broken]\nmax_shrink = 2\n',
+        encoding="utf-8",
+    )
+    file, shared = read_datasets(path), PolicyVariables().shared_policy
+    own = file.policy("own", shared)
+    assert (own.stale_after, own.expire_after) == (timedelta(minutes=1), None)
+    assert (own.max_shrink, own.drift_reject) == (0, (DriftRule.HISTORY,))
+    assert (own.drift_warn, own.refresh_every) == (shared.drift_warn, None)
+    assert file.policy("usual", shared) == file.policy("broken", shared) == shared
+    with pytest.raises(ConfigError, match=r"datasets\.broken\.max_shrink.*found '2'"):
+        file.definition("broken")

@@ -8,12 +8,15 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from app.config import VARIABLES, Settings, load_settings
-from app.datasets import DatasetForm, read_datasets
+from app.datasets import DatasetForm, PolicyForm, PolicyVariables, TableForm, read_datasets
 from app.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIABLE_ROW = re.compile(r"^\| `([A-Z_]+)` \| (.*?) \|", re.MULTILINE)
 KEY_ROW = re.compile(r"^\| `(SAC_[A-Z_]+)` \| [^|]* \| `([a-z_]+)` \|", re.MULTILINE)
+POLICY_ROW = re.compile(
+    r"^\| `((?:STALE|EXPIRE|REFRESH)_[A-Z_]+)` \| [^|]* \| `([a-z_]+)` \|", re.MULTILINE
+)
 TOML_BLOCK = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXAMPLE_LINE = re.compile(r"^(?:# )?([A-Z_]+)=", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -44,6 +47,7 @@ def test_documented_defaults_are_the_code_s() -> None:
         default = default_of(name)
         if cell.startswith("`"):
             text = str(default).lower() if isinstance(default, bool) else str(default)
+            text = ",".join(default) if isinstance(default, tuple) else text
             assert cell.strip("`") == text, name
         else:
             assert default in {None, (), PydanticUndefined}, name
@@ -56,6 +60,14 @@ def test_every_key_of_the_file_of_datasets_is_documented_beside_its_variable() -
     assert [name for name, _ in rows] == [f"SAC_{key.upper()}" for _, key in rows]
 
 
+def test_every_key_of_a_policy_is_documented_beside_its_variable() -> None:
+    """The keys of the file that change a shared setting stand in that setting's row."""
+    rows = POLICY_ROW.findall(read("docs/configuration.md"))
+    assert [key for _, key in rows] == list(PolicyForm.model_fields)
+    assert [name.lower() for name, _ in rows] == list(PolicyVariables.model_fields)
+    assert all(name.lower().endswith(key) for name, key in rows)
+
+
 def test_the_page_s_file_of_datasets_is_sound_and_complete(tmp_path: Path) -> None:
     """The example of the page loads without a problem and shows every key."""
     (example,) = TOML_BLOCK.findall(read("docs/configuration.md"))
@@ -65,7 +77,7 @@ def test_the_page_s_file_of_datasets_is_sound_and_complete(tmp_path: Path) -> No
     for name in file.names:
         assert file.definition(name).name == name
     shown = {key for table in tomllib.loads(example)["datasets"].values() for key in table}
-    assert shown == set(DatasetForm.model_fields)
+    assert shown == set(TableForm.model_fields)
 
 
 def test_the_example_s_defaults_are_the_code_s(tmp_path: Path) -> None:

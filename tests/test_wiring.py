@@ -1,5 +1,6 @@
 """The wiring builds what the settings ask for, and does without a tenant."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,14 @@ from structlog.testing import capture_logs
 from app.config import load_settings
 from app.errors import SECRET_VARIABLE, ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
-from app.wiring import SettingsCatalogue, open_client, open_services, retry_policy
+from app.wiring import (
+    SettingsCatalogue,
+    breaker_limits,
+    open_client,
+    open_services,
+    paces,
+    retry_policy,
+)
 
 CONNECTION = {
     "SAC_TENANT_URL": "https://t.eu10.sapanalytics.cloud",
@@ -143,3 +151,24 @@ async def test_without_a_login_a_dataset_of_the_file_says_so(
     async with open_services(settings, Masker()) as services:
         with pytest.raises(ConfigError, match="SAC_TENANT_URL"):
             await services.refresh.refresh("sales")
+
+
+def test_a_schedule_is_for_the_datasets_that_have_a_pace(
+    several: SettingsCatalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off by default; the shared pace is for all, a table's own for its dataset."""
+    assert paces(several) == {}
+    monkeypatch.setenv("REFRESH_EVERY_S", "60")
+    text = (tmp_path / "datasets.toml").read_text(encoding="utf-8")
+    changed = text.replace("[datasets.heads]", "refresh_every_s = 0\n[datasets.heads]")
+    (tmp_path / "datasets.toml").write_text(changed, encoding="utf-8")
+    found = paces(SettingsCatalogue(load_settings(None)))
+    assert found == dict.fromkeys(("default", "heads", "broken"), timedelta(minutes=1))
+
+
+def test_the_breaker_s_limits_are_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures and cool-down come from their variables."""
+    monkeypatch.setenv("BREAKER_FAILURES", "7")
+    monkeypatch.setenv("BREAKER_COOL_DOWN_S", "5")
+    limits = breaker_limits(load_settings(None))
+    assert (limits.failures, limits.cool_down) == (7, timedelta(seconds=5))

@@ -9,6 +9,8 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from app.api.params import SeriesRequest, series_request
+from app.pipeline.breaker import Breaker
+from app.pipeline.overview import Overview
 from app.pipeline.ports import (
     AuthProbe,
     CacheRepository,
@@ -16,7 +18,9 @@ from app.pipeline.ports import (
     ModelCatalogue,
 )
 from app.pipeline.refresh import RefreshService
+from app.pipeline.schedule import Schedule
 from app.pipeline.series import SeriesReader
+from app.pipeline.versions import VersionService
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,28 @@ class Services:
         catalogue: Which datasets exist.
         refresh: Refreshes a dataset.
         reader: Reads a series.
+        overview: Lists the datasets.
         models: Tells which models the tenant offers.
         auth: Tells whether the source lets us in.
+        breaker: Tells whether the source is asked at all.
+        schedule: Refreshes by itself while it is running.
         cache: Where versions are kept.
     """
 
     catalogue: DatasetCatalogue
     refresh: RefreshService
     reader: SeriesReader
+    overview: Overview
     models: ModelCatalogue
     auth: AuthProbe
+    breaker: Breaker
+    schedule: Schedule
     cache: CacheRepository
+
+    @property
+    def versions(self) -> VersionService:
+        """Answers for the versions of a dataset."""
+        return VersionService(self.catalogue, self.cache)
 
     def dataset(self, name: str | None = None) -> str:
         """Return the dataset that is meant: the one named, or the default one."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable, Iterator
+from email.utils import format_datetime
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
@@ -17,14 +19,18 @@ import pyarrow as pa
 import pyarrow.csv
 from starlette.responses import Response
 
-from app.api.params import Format
+from app.api.params import Format, SeriesRequest
+from app.api.report_schemas import DatasetSummary, FreshnessModel
 from app.api.schemas import MetadataModel
+from app.api.validators import etag_of, matches
 from app.pipeline.contract import DATE
+from app.pipeline.overview import DatasetOverview
 from app.pipeline.series import SeriesView
 
 WARNING_HEADER: Final = "X-Series-Warning"
 WARNING_CODE_HEADER: Final = "X-Series-Warning-Code"
 VERSION_HEADER: Final = "X-Series-Version"
+FRESHNESS_HEADER: Final = "X-Series-Freshness"
 _SLICE_ROWS: Final = 10_000
 # RFC 4180, 2: lines end with CRLF, and a header is written like any record.
 _CSV: Final = pyarrow.csv.WriteOptions(include_header=False, eol="\r\n", batch_size=_SLICE_ROWS)
@@ -46,14 +52,35 @@ class _Tail(msgspec.Struct):
     total: int
     warning: str | None
     warning_code: str | None
+    freshness: msgspec.Raw
     next: None = None
 
 
-async def series_response(view: SeriesView, form: Format) -> Response:
-    """Write a view in a thread, and answer with it."""
-    write, media_type = _WRITERS[form]
+async def series_response(view: SeriesView, asked: SeriesRequest) -> Response:
+    """Write a view in a thread, and answer with it; or say that the caller has it already."""
+    etag = etag_of(view, asked)
+    headers = {"ETag": etag, **_headers(view)}
+    if matches(asked.if_none_match, etag):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    write, media_type = _WRITERS[asked.format]
     content = await asyncio.to_thread(write, view)
-    return Response(content, headers=_headers(view), media_type=media_type)
+    return Response(content, headers=headers, media_type=media_type)
+
+
+def dataset_summary(found: DatasetOverview) -> DatasetSummary:
+    """Translate one line of the overview."""
+    freshness = FreshnessModel.of(found.freshness)
+    if (series := found.series) is None:
+        return DatasetSummary(name=found.name, freshness=freshness)
+    return DatasetSummary(
+        name=found.name,
+        source=series.metadata.source,
+        freshness=freshness,
+        min_date=series.metadata.min_date,
+        max_date=series.metadata.max_date,
+        rows=series.metadata.row_count,
+        version=series.version,
+    )
 
 
 def series_json(view: SeriesView) -> bytes:
@@ -65,6 +92,7 @@ def series_json(view: SeriesView) -> bytes:
         total=view.result.total,
         warning=view.notice.text,
         warning_code=view.notice.code,
+        freshness=msgspec.Raw(FreshnessModel.of(view.freshness).model_dump_json()),
     )
     encode = msgspec.json.encode
     # One join, because every copy of a large answer is a moment in which nothing else runs.
@@ -99,13 +127,19 @@ def header_text(text: str) -> str:
 
 
 def _headers(view: SeriesView) -> dict[str, str]:
-    """Return the version and, if there is one, the warning, which CSV has no other place for."""
+    """Return version, freshness and any warning, which CSV has no other place for."""
+    freshness = view.freshness
     headers = {
         VERSION_HEADER: str(view.series.version),
+        FRESHNESS_HEADER: freshness.state,
+        # Both of the data's own time, never of the answer's.
+        "Last-Modified": format_datetime(view.series.metadata.last_refresh_time, usegmt=True),
         # The warning is part of the answer, so a copy must be checked before it is shown again.
         "Cache-Control": "no-cache",
         "Vary": "Accept",
     }
+    if freshness.age_s is not None:
+        headers["Age"] = str(freshness.age_s)
     if view.notice.text is not None and view.notice.code is not None:
         headers[WARNING_HEADER] = header_text(view.notice.text)
         headers[WARNING_CODE_HEADER] = view.notice.code

@@ -6,7 +6,12 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from app.api.encode import VERSION_HEADER, WARNING_CODE_HEADER, WARNING_HEADER
+from app.api.encode import (
+    FRESHNESS_HEADER,
+    VERSION_HEADER,
+    WARNING_CODE_HEADER,
+    WARNING_HEADER,
+)
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import Problem, SeriesResponse
 
@@ -23,6 +28,7 @@ DESCRIPTION: Final = """\
 """
 TAGS: Final = [
     {"name": "series", "description": "Pull and read a series."},
+    {"name": "versions", "description": "What was published before, and the way back to it."},
     {"name": "models", "description": "What the tenant offers."},
     {"name": "health", "description": "For the platform and the operator."},
 ]
@@ -40,6 +46,10 @@ _HEADERS: Final = {
     WARNING_HEADER: "The warning, percent-encoded where it is not ASCII; absent if all is well",
     WARNING_CODE_HEADER: "The warning's code for machines; absent if all is well",
     VERSION_HEADER: "The version of the series that was read",
+    FRESHNESS_HEADER: "`fresh`, `stale`, `expired` or `unknown`, as `freshness.state`",
+    "Age": "Seconds since the source last confirmed the rows; absent if they cannot be told",
+    "Last-Modified": "When the source last confirmed the rows",
+    "ETag": "Changes with version, query, format and freshness, but not with the age alone",
 }
 _CSV_EXAMPLE: Final = "date,value,dim_region\r\n2026-04-01,125000.5,EMEA\r\n"
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
+from app.pipeline.history import NEWEST, Pin, parse_pin
 from app.pipeline.query import SeriesQuery, parse_end, parse_start
 from app.records import Grain
 
@@ -32,7 +33,12 @@ DIMENSION_PARAMETER: Final = {
 }
 # Arrow counts rows in 64 bits; no series comes near this.
 MAX_LIMIT: Final = 1_000_000_000
-_KNOWN: Final = ("dataset", "start", "end", "grain", "group_by", "limit", "format")
+# JSON knows no larger whole number.
+MAX_VERSION: Final = 2**53
+_KNOWN: Final = (
+    *("dataset", "start", "end", "grain", "group_by", "limit", "format"),
+    *("version", "as_of", "allow_expired"),
+)
 _REPEATABLE: Final = "group_by"
 
 
@@ -51,11 +57,17 @@ class SeriesRequest:
         dataset: Name of the dataset; None for the default one.
         query: Which of its points.
         format: How they are written.
+        pin: Of which version.
+        allow_expired: Also if the data is too old.
+        if_none_match: The header of this name: ETags of what the caller has.
     """
 
     dataset: str | None
     query: SeriesQuery
     format: Format
+    pin: Pin = NEWEST
+    allow_expired: bool = False
+    if_none_match: str | None = None
 
 
 async def series_request(
@@ -96,6 +108,20 @@ async def series_request(
     format: Annotated[  # noqa: A002 - the public name of the parameter
         Format | None, Query(description="`json` or `csv`; by the `Accept` header if absent.")
     ] = None,
+    version: Annotated[
+        int | None,
+        Query(ge=0, le=MAX_VERSION, description="This version; the newest if absent."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        Query(
+            description="The version that was the newest at this time, which has a time zone.",
+            examples=["2026-11-21T14:05:00Z"],
+        ),
+    ] = None,
+    allow_expired: Annotated[
+        bool, Query(description="`true`: serve data that is too old (`expired`), too.")
+    ] = False,
 ) -> SeriesRequest:
     """Read and check the query string.
 
@@ -111,7 +137,15 @@ async def series_request(
         filters=_filters(request.query_params),
         limit=limit,
     )
-    return SeriesRequest(dataset, query, format or preferred(request.headers.get("Accept")))
+    form = format or preferred(request.headers.get("Accept"))
+    return SeriesRequest(
+        dataset,
+        query,
+        form,
+        parse_pin(version, as_of),
+        allow_expired=allow_expired,
+        if_none_match=request.headers.get("If-None-Match"),
+    )
 
 
 def preferred(accept: str | None) -> Format:

@@ -75,6 +75,9 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.SourceUnavailableError: ProblemKind(
         _UNAVAILABLE, "The data source is not available", _SOON_S
     ),
+    errors.SourcePausedError: ProblemKind(
+        _UNAVAILABLE, "The data source is left alone for a while", _SOON_S
+    ),
     errors.CertificateError: ProblemKind(_UPSTREAM, "The data source cannot be trusted"),
     errors.CredentialsRefusedError: ProblemKind(
         _UPSTREAM, "The data source refused the client credentials"
@@ -107,15 +110,18 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
         _UPSTREAM, "Data that does not belong together would be added up"
     ),
     errors.EmptyPullError: ProblemKind(_UPSTREAM, "The data holds no value to show"),
+    errors.DriftRejectedError: ProblemKind(_UPSTREAM, "The data changed more than is allowed"),
     errors.UnexpectedError: ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "The refresh failed"),
     errors.CacheError: ProblemKind(_UNAVAILABLE, "The cache failed"),
     errors.CacheMissingError: ProblemKind(_UNAVAILABLE, "The cache is empty"),
     errors.CacheCorruptError: ProblemKind(_UNAVAILABLE, "The cache is corrupt"),
     errors.CacheUnavailableError: ProblemKind(_UNAVAILABLE, "The cache cannot be reached", _SOON_S),
+    errors.ExpiredError: ProblemKind(_UNAVAILABLE, "The data is too old to be shown"),
     errors.RequestError: ProblemKind(HTTPStatus.BAD_REQUEST, "The request cannot be served"),
     errors.UnknownDatasetError: ProblemKind(
         HTTPStatus.NOT_FOUND, "There is no such dataset or source"
     ),
+    errors.UnknownVersionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such version"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
     errors.SourceConflictError: ProblemKind(
         HTTPStatus.CONFLICT, "Sample data would replace real data"
@@ -202,7 +208,10 @@ async def _answer_series_error(request: Request, error: errors.SeriesError) -> R
 
 def _retry_after(error: errors.SeriesError) -> dict[str, str]:
     wait_s: float | None = kind_of(type(error)).retry_after_s
-    if isinstance(error, errors.RateLimitedError | errors.SourceUnavailableError):
+    if isinstance(
+        error,
+        errors.RateLimitedError | errors.SourceUnavailableError | errors.SourcePausedError,
+    ):
         wait_s = wait_s if error.retry_after_s is None else error.retry_after_s
     return {} if wait_s is None else {"Retry-After": str(max(1, ceil(wait_s)))}
 

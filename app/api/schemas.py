@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.api.report_schemas import DRIFT_EXAMPLE, FRESHNESS_EXAMPLE, DriftModel, FreshnessModel
 from app.records import (
     AuthStatus,
     Grain,
@@ -19,6 +20,7 @@ from app.records import (
     TimeAggregation,
     Verification,
 )
+from app.reports import BreakerState, BreakerStatus
 
 _METADATA: dict[str, JsonValue] = {
     "last_refresh_time": "2026-11-21T14:05:00Z",
@@ -35,6 +37,8 @@ _METADATA: dict[str, JsonValue] = {
     "sign": "stored",
     "date_form": "id",
     "window_start": None,
+    "restored_version": None,
+    "drift": DRIFT_EXAMPLE,
     "rows_read": 12480,
     "skipped": {"value_null": 3},
     "definition_hash": "5f0c1d7e9a3b2846",
@@ -54,6 +58,13 @@ _REPORT: dict[str, JsonValue] = {
     "slices": 1,
     "restarts": 0,
     "time_aggregation": "sum",
+}
+_FRESH: dict[str, JsonValue] = {
+    **FRESHNESS_EXAMPLE,
+    "state": "fresh",
+    "age_s": 0,
+    "reason": None,
+    "sentence": None,
 }
 _WARNING = (
     "Showing data of 21 Nov 2026, 14:05 UTC: SAP Analytics Cloud refused the client credentials. "
@@ -83,6 +94,10 @@ class RefreshRequest(BaseModel):
         default=False,
         description="Pull both ways, added up by the tenant and record by record, and compare.",
     )
+    force: bool = Field(
+        default=False,
+        description="Publish also what changed more than the dataset allows; an empty pull never.",
+    )
 
 
 class PullReportModel(BaseModel):
@@ -93,7 +108,9 @@ class PullReportModel(BaseModel):
     expected: int | None = Field(description="Rows the source announced; null if it did not.")
     received: int = Field(description="Rows that arrived.")
     pages: int
-    proof: str = Field(description="`count`, `entities`, `short_page` or `file`: how it was proved complete.")
+    proof: str = Field(
+        description="`count`, `entities`, `short_page` or `file`: how it was proved complete."
+    )
     mode: str = Field(description="The entity set that was read, or `file`.")
     bytes: int = Field(description="Bytes of all pages, after decompression.")
     seconds: float
@@ -131,6 +148,12 @@ class MetadataModel(BaseModel):
     date_form: str = Field(description="How the source writes dates: `id`, `iso`, `mixed`.")
     window_start: date | None = Field(
         description="First day that the last pull read; null if it read everything."
+    )
+    restored_version: int | None = Field(
+        None, description="The older version that a rollback brought back; null for a pull's rows."
+    )
+    drift: DriftModel | None = Field(
+        None, description="What changed from the version before; null if there was none."
     )
     rows_read: int = Field(description="Raw records that were read.")
     skipped: dict[str, int] = Field(description="Raw records left out, by reason.")
@@ -177,6 +200,7 @@ class RefreshResponse(BaseModel):
                     "warning": None,
                     "warning_code": None,
                     "version": 4,
+                    "freshness": _FRESH,
                     "metadata": _METADATA,
                     "report": _REPORT,
                 },
@@ -186,6 +210,7 @@ class RefreshResponse(BaseModel):
                     "warning": _WARNING,
                     "warning_code": "credentials_refused",
                     "version": 4,
+                    "freshness": FRESHNESS_EXAMPLE,
                     "metadata": _METADATA,
                     "report": None,
                 },
@@ -201,10 +226,14 @@ class RefreshResponse(BaseModel):
     warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
     warning_code: str | None = Field(description="The warning's code for machines.")
     version: int = Field(description="The version that is served now.")
+    freshness: FreshnessModel
     metadata: MetadataModel
     report: PullReportModel | None = Field(description="Null if the pull failed.")
     verification: VerificationModel | None = Field(
         None, description="Null unless it was asked for."
+    )
+    drift: DriftModel | None = Field(
+        None, description="What changed, published or refused; null if nothing was compared."
     )
 
     @classmethod
@@ -216,11 +245,13 @@ class RefreshResponse(BaseModel):
             warning=outcome.warning,
             warning_code=outcome.warning_code,
             version=outcome.version,
+            freshness=FreshnessModel.of(outcome.freshness),
             metadata=MetadataModel.of(outcome.metadata),
             report=None if outcome.report is None else PullReportModel.of(outcome.report),
             verification=None
             if outcome.verification is None
             else VerificationModel.of(outcome.verification),
+            drift=None if outcome.drift is None else DriftModel.of(outcome.drift),
         )
 
 
@@ -252,6 +283,7 @@ class SeriesResponse(BaseModel):
         total=2,
         warning=None,
         warning_code=None,
+        freshness=_FRESH,
         next=None,
     )
 
@@ -263,6 +295,7 @@ class SeriesResponse(BaseModel):
     total: int = Field(description="Points that the query selects, before `limit`.")
     warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
     warning_code: str | None = Field(description="The warning's code for machines.")
+    freshness: FreshnessModel
     next: str | None = Field(description="Where to go on reading; always null for now.")
 
 
@@ -275,6 +308,8 @@ class AuthResponse(BaseModel):
         code=None,
         checked_at="2026-11-21T14:05:00Z",
         expires_at="2026-11-21T15:05:00Z",
+        breaker="closed",
+        next_attempt=None,
     )
 
     status: Literal["ok", "error"]
@@ -282,16 +317,25 @@ class AuthResponse(BaseModel):
     code: str | None = Field(description="The error's code; null if all is well.")
     checked_at: datetime = Field(description="When this was last asked of the source, UTC.")
     expires_at: datetime | None = Field(description="When the token expires, UTC; null if none.")
+    breaker: BreakerState = Field(
+        description="`closed`: pulls are sent. `open`: after too many failures in a row they are "
+        "not, until `next_attempt`. `half_open`: the next pull finds out."
+    )
+    next_attempt: datetime | None = Field(
+        description="When pulls will be sent again, UTC; null if they are."
+    )
 
     @classmethod
-    def of(cls, status: AuthStatus) -> Self:
-        """Translate a record."""
+    def of(cls, status: AuthStatus, breaker: BreakerStatus) -> Self:
+        """Translate two records."""
         return cls(
             status="ok" if status.ok else "error",
             detail=status.detail,
             code=status.code,
             checked_at=status.checked_at,
             expires_at=status.expires_at,
+            breaker=breaker.state,
+            next_attempt=breaker.next_attempt,
         )
 
 

@@ -8,7 +8,8 @@
     │   │   │   └── HostNotFoundError    the name of the host is not known
     │   │   ├── SourceTimeoutError       no answer in time
     │   │   ├── RateLimitedError         429; may carry the wait the tenant asked for
-    │   │   └── SourceUnavailableError   5xx without a number of the export service
+    │   │   ├── SourceUnavailableError   5xx without a number of the export service
+    │   │   └── SourcePausedError        it failed too often, and was not asked
     │   ├── CertificateError         the server's certificate cannot be trusted
     │   ├── CredentialsRefusedError  the token endpoint knows no such client and secret
     │   ├── GrantRefusedError        the client may not use client credentials
@@ -36,14 +37,17 @@
     │   ├── GrainError               date ids that do not fit the grain
     │   ├── UnknownColumnError       the definition names a column that the model lacks
     │   ├── MixedDataError           versions or accounts would be added up unasked
-    │   └── EmptyPullError           the pull succeeded and holds no usable row
+    │   ├── EmptyPullError           the pull succeeded and holds no usable row
+    │   └── DriftRejectedError       the data changed more than the dataset allows
     ├── UnexpectedError              a fault of this program
     ├── CacheError                   the cache cannot be read or written
     │   ├── CacheMissingError        nothing was ever saved
     │   ├── CacheCorruptError        what is there is not what was saved
-    │   └── CacheUnavailableError    the place itself fails (permission, disk, network)
+    │   ├── CacheUnavailableError    the place itself fails (permission, disk, network)
+    │   └── ExpiredError             the data is older than may be shown
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
+        ├── UnknownVersionError      the series has no such version
         ├── BadQueryError
         └── SourceConflictError      sample data would overwrite data of a tenant
 
@@ -67,13 +71,16 @@ from app.errors.local import (
     CacheMissingError,
     CacheUnavailableError,
     DataError,
+    DriftRejectedError,
     EmptyPullError,
+    ExpiredError,
     GrainError,
     MixedDataError,
     RequestError,
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownVersionError,
 )
 from app.errors.source import (
     AccessDeniedError,
@@ -99,6 +106,7 @@ from app.errors.source import (
     RedirectedError,
     SourceAnswerError,
     SourceError,
+    SourcePausedError,
     SourceTimeoutError,
     SourceUnavailableError,
     SourceUnreachableError,
@@ -125,9 +133,11 @@ __all__ = [
     "DataChangedError",
     "DataError",
     "DeadlineExceededError",
+    "DriftRejectedError",
     "EmptyPullError",
     "EndpointNotValidError",
     "EntitySetMissingError",
+    "ExpiredError",
     "ExportNotAllowedError",
     "FilterNotPreparedError",
     "GrainError",
@@ -148,6 +158,7 @@ __all__ = [
     "SourceAnswerError",
     "SourceConflictError",
     "SourceError",
+    "SourcePausedError",
     "SourceTimeoutError",
     "SourceUnavailableError",
     "SourceUnreachableError",
@@ -156,5 +167,6 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownVersionError",
     "UnsafeLinkError",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors.base import SeriesError
+from app.reports import DriftReport
 
 
 class DataError(SeriesError):
@@ -55,6 +56,20 @@ class EmptyPullError(DataError):
     code = "empty_pull"
 
 
+class DriftRejectedError(DataError):
+    """The data differs from the last good version more than the dataset allows.
+
+    Attributes:
+        drift: What changed.
+    """
+
+    code = "drift_rejected"
+
+    def __init__(self, problem: str, *, drift: DriftReport, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
+        self.drift = drift
+
+
 class CacheError(SeriesError):
     """The cache cannot be read or written."""
 
@@ -79,6 +94,12 @@ class CacheUnavailableError(CacheError):
     code = "cache_unavailable"
 
 
+class ExpiredError(CacheError):
+    """The cache holds data, but it is older than may be shown."""
+
+    code = "expired"
+
+
 class RequestError(SeriesError):
     """A caller asked for something that does not exist or cannot be done."""
 
@@ -89,6 +110,12 @@ class UnknownDatasetError(RequestError):
     """No dataset has this name."""
 
     code = "unknown_dataset"
+
+
+class UnknownVersionError(RequestError):
+    """The series has no such version: it never had, or it was cleaned away."""
+
+    code = "unknown_version"
 
 
 class BadQueryError(RequestError):

@@ -75,6 +75,20 @@ class SourceUnavailableError(TransientSourceError):
         self.retry_after_s = retry_after_s
 
 
+class SourcePausedError(TransientSourceError):
+    """The source failed so often in a row that it is left alone for a while; nothing was sent.
+
+    Attributes:
+        retry_after_s: Seconds until it may be asked again.
+    """
+
+    code = "source_paused"
+
+    def __init__(self, problem: str, *, retry_after_s: float, next_step: str = "") -> None:
+        super().__init__(problem, next_step=next_step)
+        self.retry_after_s = retry_after_s
+
+
 class CertificateError(SourceError):
     """The server's TLS certificate cannot be trusted; sending on would leak the secret."""
 

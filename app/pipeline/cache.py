@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -18,8 +18,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pa_fs
+import structlog
 
-from app.errors import CacheCorruptError, CacheMissingError, DataError, UnknownDatasetError
+from app.errors import (
+    CacheCorruptError,
+    CacheError,
+    CacheMissingError,
+    DataError,
+    UnknownDatasetError,
+)
+from app.pipeline import upkeep
 from app.pipeline.contract import (
     DATE,
     VALUE,
@@ -29,11 +37,15 @@ from app.pipeline.contract import (
     sort_series,
 )
 from app.pipeline.delta_log import open_folder, translated
+from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo
+from app.pipeline.retention import Cleaned, Retention
 from app.pipeline.series_metadata import described
 from app.pipeline.series_table import SeriesTable
 from app.records import DEFAULT_DATASET, CachedSeries, SeriesMetadata
 
 DEFAULT_URI = "data/cache"
+
+log = structlog.get_logger(__name__)
 
 _DATASET_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
@@ -44,11 +56,18 @@ class DeltaCache:
     Args:
         uri: Root of the tables: a folder, or `s3://`, `az://`, `gs://` and the like.
         storage_options: Passed through to the object store.
+        retention: After every save and touch, versions that these rules do not keep are cleaned
+            away; without a rule nothing ever is.
     """
 
     def __init__(
-        self, uri: str | Path = DEFAULT_URI, storage_options: Mapping[str, str] | None = None
+        self,
+        uri: str | Path = DEFAULT_URI,
+        storage_options: Mapping[str, str] | None = None,
+        *,
+        retention: Retention | None = None,
     ) -> None:
+        self._retention = retention or Retention()
         self._root = str(uri).rstrip("/")
         self._options = dict(storage_options or {})
         self._tables: dict[str, SeriesTable] = {}
@@ -64,7 +83,9 @@ class DeltaCache:
             UnknownDatasetError: The dataset's name is malformed.
             CacheUnavailableError: The place fails, or other writers kept being faster.
         """
-        return self._table(metadata.dataset).save(rows, described(rows, metadata))
+        saved = self._table(metadata.dataset).save(rows, described(rows, metadata))
+        self._tidy(metadata.dataset)
+        return saved
 
     def touch(self, metadata: SeriesMetadata) -> CachedSeries:
         """Publish new metadata for rows that did not change; writes no data.
@@ -75,20 +96,86 @@ class DeltaCache:
             CacheUnavailableError: The place fails, or the rows are no longer those that the
                 metadata speak of.
         """
-        return self._table(metadata.dataset).touch(metadata)
+        touched = self._table(metadata.dataset).touch(metadata)
+        self._tidy(metadata.dataset)
+        return touched
 
-    def load(self, dataset: str, *, version: int | None = None) -> CachedSeries:
-        """Return the newest version that proves whole, or exactly the version asked for.
+    def load(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the newest version that proves whole, or exactly the version that is pinned.
 
-        A series that was loaded before is handed out again as long as no commit came after it.
+        A series that was loaded before is handed out again as long as no commit came after it
+        and its files are those that it was read from.
 
         Raises:
-            CacheMissingError: Nothing was ever saved, or not this version.
+            CacheMissingError: Nothing was ever saved.
+            UnknownVersionError: There is no such version, or was none at that time.
             CacheCorruptError: No version can be read, or not the one asked for.
             CacheUnavailableError: The place itself fails.
             UnknownDatasetError: The dataset's name is malformed.
         """
-        return self._table(dataset).load(version)
+        return self._table(dataset).load(pin)
+
+    def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions that were published, newest first; their rows are not read.
+
+        Args:
+            dataset: Name of the dataset.
+            limit: At most this many; None for all.
+
+        Raises:
+            CacheError: As for `load`.
+        """
+        return self._table(dataset).history(limit)
+
+    def roll_back(self, dataset: str, version: int) -> CachedSeries:
+        """Publish the rows of an older version again, as a new version; nothing is deleted.
+
+        Its metadata are the old ones, with the time at which the source last confirmed the rows
+        and the version they came from. The next refresh publishes on top of it.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            CacheError: As for `load` and `save`.
+        """
+        return upkeep.roll_back(self._table(dataset), version)
+
+    def verify(self, dataset: str) -> tuple[VersionCheck, ...]:
+        """Read every version from its files and prove it, oldest first.
+
+        Raises:
+            CacheError: There is no version at all, or the place itself fails.
+        """
+        return tuple(upkeep.check(self._table(dataset)))
+
+    def repair(self, dataset: str) -> CachedSeries | None:
+        """Publish the newest whole version again if what came after it cannot be used.
+
+        Nothing is deleted; commits that nobody can read are renamed to `*.broken`.
+
+        Returns:
+            The new version; None if there was nothing to repair.
+
+        Raises:
+            CacheError: As for `load` and `save`.
+        """
+        return upkeep.repair(self._table(dataset))
+
+    def vacuum(self, dataset: str, retention: Retention, *, now: datetime | None = None) -> Cleaned:
+        """Take away versions that no rule keeps, and files that broken writers left behind.
+
+        The version that is served stays, and so does what was current or written within the grace
+        period. Files that are not the table's own are never touched.
+
+        Args:
+            dataset: Name of the dataset.
+            retention: Which versions to keep; all of them if it has no rule.
+            now: An aware time; the machine's clock if absent.
+
+        Raises:
+            CacheCorruptError: The newest version cannot be used, so nothing is cleaned.
+            CacheError: As for `load`.
+        """
+        return upkeep.vacuum(self._table(dataset), retention, now or datetime.now(UTC))
 
     def metadata(self, dataset: str) -> SeriesMetadata:
         """Return the newest metadata without reading rows; they are not verified.
@@ -120,6 +207,15 @@ class DeltaCache:
             return ()
         names = sorted(i.base_name for i in infos if i.type is pa_fs.FileType.Directory)
         return tuple(n for n in names if _DATASET_NAME.fullmatch(n) and self._has_table(n))
+
+    def _tidy(self, dataset: str) -> None:
+        if not self._retention:
+            return
+        try:
+            self.vacuum(dataset, self._retention)
+        except CacheError as error:
+            # What was published is published; the next cleaning may succeed.
+            log.warning("cache_not_cleaned", dataset=dataset, reason=str(error))
 
     def _has_table(self, dataset: str) -> bool:
         try:

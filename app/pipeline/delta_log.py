@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
@@ -18,14 +19,17 @@ from app.errors import CacheCorruptError, CacheError, CacheMissingError, CacheUn
 
 METADATA_KEY = "sac_series"
 
-_LOG = "_delta_log"
+# Tells a log that is gone from a first commit that never came. Readers of tables pass over it.
+SAVED_PATH = "_sac_series/saved"
+LOG_FOLDER = "_delta_log"
 _COMMIT_NAME = re.compile(r"(\d{20})\.json")
 _VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
 _BROKEN_SUFFIX = ".broken"
 # The storage layers below name these troubles in words only.
 _TROUBLE = re.compile(
-    r"permission ?denied|access ?denied|forbidden|unauthorized|no space left|read-only file system|"
-    r"quota|timed? ?out|connection|connect error|dns|too many open files|input/output error|"
+    r"permission ?denied|access ?denied|forbidden|unauthorized|no space left|file too large|"
+    r"read-only file system|quota|timed? ?out|connection|connect error|dns|too many open files|"
+    r"input/output error|"
     r"invalid table location|generic (s3|gcs|microsoftazure|http) error|not ?a ?directory|"
     r"credential",
     re.IGNORECASE,
@@ -38,15 +42,15 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells one state of a commit's file from another.
+    """What tells one state of a file from another.
 
     Attributes:
-        version: The version that the commit made.
+        path: The file, within the folder of the table.
         size_bytes: Size of the file.
         mtime_ns: When the file was written, in nanoseconds since 1970.
     """
 
-    version: int
+    path: str
     size_bytes: int
     mtime_ns: int
 
@@ -59,11 +63,15 @@ class Commit:
         version: The version that it made.
         metadata: Our metadata as JSON; None if another tool wrote the commit.
         changes_data: Whether it added or removed files; True if it cannot be read.
+        time: When it was made, by the clock of the machine that made it; None if it does not say.
+        is_broken: Whether it is no commit at all: empty, or not what a log holds.
     """
 
     version: int
     metadata: str | None
     changes_data: bool
+    time: datetime | None = None
+    is_broken: bool = False
 
 
 class DeltaLog:
@@ -83,28 +91,31 @@ class DeltaLog:
         """Return the versions that have a commit, oldest first; empty if there is no table.
 
         Raises:
-            CacheCorruptError: There are files of a table, but no commit.
+            CacheCorruptError: There once was a commit, and now there is none.
             CacheUnavailableError: The place cannot be read.
         """
-        names = self._names(_LOG)
-        versions = sorted(int(m[1]) for m in map(_COMMIT_NAME.fullmatch, names) if m)
-        if versions:
+        # Data files alone prove nothing: the first of them come before the first commit, which
+        # may come between the first two of these questions, but not between the last two.
+        versions = self._listed()
+        if versions or not self._was_saved():
             return versions
-        if any(name.endswith(".parquet") for name in (*names, *self._names(""))):
-            raise CacheCorruptError(f"The log of the table at {self._uri} is gone.")
-        return []
+        if versions := self._listed():
+            return versions
+        raise CacheCorruptError(f"The log of the table at {self._uri} is gone.")
 
-    def stamp(self, version: int) -> Stamp | None:
-        """Return the stamp of a version's commit; None if there is no such commit."""
+    def stamps(self, paths: Iterable[str]) -> tuple[Stamp | None, ...]:
+        """Return the stamps of files within the table; None for a file that is not there."""
+        listed = list(paths)
         with translated("look at the cache", self._uri):
-            info = self._files().get_file_info(_commit_path(version))
-        if info.type is not pa_fs.FileType.File:
-            return None
-        return Stamp(version, info.size, info.mtime_ns)
+            infos = self._files().get_file_info(listed)
+        return tuple(
+            Stamp(path, info.size, info.mtime_ns) if info.type is pa_fs.FileType.File else None
+            for path, info in zip(listed, infos, strict=True)
+        )
 
-    def is_newest(self, stamp: Stamp) -> bool:
-        """Return whether this commit is unchanged and none came after it; two look-ups."""
-        return self.stamp(stamp.version) == stamp and self.stamp(stamp.version + 1) is None
+    def is_newest(self, version: int) -> bool:
+        """Return whether no commit came after this version."""
+        return self.stamps([commit_path(version + 1)]) == (None,)
 
     def commit(self, version: int) -> Commit | None:
         """Read one commit; None if there is no such commit.
@@ -114,7 +125,7 @@ class DeltaLog:
         """
         with translated("read the log", self._uri):
             try:
-                text = self._files().open_input_stream(_commit_path(version)).read()
+                text = self._files().open_input_stream(commit_path(version)).read()
             except FileNotFoundError:
                 return None
         return _parse_commit(version, text)
@@ -126,6 +137,9 @@ class DeltaLog:
             CacheCorruptError: No commit up to this version holds any.
         """
         for commit in self._back_from(version):
+            # delta-rs takes an empty commit, as a power cut leaves it, for one without a change.
+            if commit.is_broken:
+                raise CacheCorruptError(f"Commit {commit.version} at {self._uri} cannot be read.")
             if commit.metadata is not None:
                 return commit.metadata
         raise CacheCorruptError(f"Version {version} at {self._uri} has no metadata of a series.")
@@ -143,6 +157,13 @@ class DeltaLog:
             f"What was written at {self._uri} is not there.", next_step="Refresh again."
         )
 
+    def newest_first(self) -> Iterator[Commit]:
+        """Yield what all commits say of themselves, newest first."""
+        for version in reversed(self.versions()):
+            commit = self.commit(version)
+            if commit is not None:
+                yield commit
+
     def data_start(self, version: int) -> int:
         """Return the version that wrote the files which this version still shows."""
         return next((c.version for c in self._back_from(version) if c.changes_data), 0)
@@ -157,11 +178,21 @@ class DeltaLog:
             CacheUnavailableError: The files cannot be renamed.
         """
         with translated("set broken commits aside", self._uri):
-            for name in self._names(_LOG):
+            for name in self._names(LOG_FOLDER):
                 match = _VERSIONED_NAME.fullmatch(name)
                 if name == "_last_checkpoint" or (match and int(match[1]) > newest_good):
-                    path = f"{_LOG}/{name}"
+                    path = f"{LOG_FOLDER}/{name}"
                     self._files().move(path, path + _BROKEN_SUFFIX)
+
+    def _was_saved(self) -> bool:
+        try:
+            return self.stamps([SAVED_PATH]) != (None,)
+        except CacheMissingError:
+            return False
+
+    def _listed(self) -> list[int]:
+        names = map(_COMMIT_NAME.fullmatch, self._names(LOG_FOLDER))
+        return sorted(int(match[1]) for match in names if match)
 
     def _back_from(self, version: int) -> Iterator[Commit]:
         while (commit := self.commit(version)) is not None:
@@ -247,12 +278,23 @@ def _parse_commit(version: int, text: bytes) -> Commit:
         actions = [json.loads(line) for line in text.splitlines() if line.strip()]
         infos = [action["commitInfo"] for action in actions if "commitInfo" in action]
         found = [info[METADATA_KEY] for info in infos if METADATA_KEY in info]
-    except (ValueError, TypeError):
-        return Commit(version, None, changes_data=True)
+        time = _time_of(infos)
+    except (AttributeError, TypeError, ValueError):
+        return Commit(version, None, changes_data=True, is_broken=True)
     metadata = found[0] if found and isinstance(found[0], str) else None
+    is_broken = not actions or not all(isinstance(action, dict) for action in actions)
     changes = any("add" in action or "remove" in action for action in actions)
-    return Commit(version, metadata, changes)
+    return Commit(version, metadata, changes, time, is_broken)
 
 
-def _commit_path(version: int) -> str:
-    return f"{_LOG}/{version:020d}.json"
+def _time_of(infos: list[dict[str, object]]) -> datetime | None:
+    told = infos[0].get("timestamp") if infos else None
+    try:
+        return datetime.fromtimestamp(told / 1000, UTC) if isinstance(told, int) else None
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def commit_path(version: int) -> str:
+    """Return where the commit of a version is, within the folder of the table."""
+    return f"{LOG_FOLDER}/{version:020d}.json"

@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from app.catalogue import ModelInfo, ModelSummary
+from app.pipeline.history import NEWEST, Pin, VersionInfo
 from app.records import (
     AuthStatus,
     CachedSeries,
@@ -18,6 +19,7 @@ from app.records import (
     PullReport,
     SeriesMetadata,
 )
+from app.reports import Attempt, DatasetPolicy
 
 
 class Pull(Protocol):
@@ -81,13 +83,46 @@ class CacheRepository(Protocol):
         """
         ...
 
-    def load(self, dataset: str) -> CachedSeries:
-        """Return the newest version that proves whole.
+    def load(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the newest version that proves whole, or exactly the version that is pinned.
 
         Raises:
             CacheMissingError: Nothing was ever saved.
-            CacheCorruptError: No version can be read.
+            UnknownVersionError: There is no such version, or was none at that time.
+            CacheCorruptError: No version can be read, or not the one asked for.
             CacheUnavailableError: The place itself fails.
+        """
+        ...
+
+    def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions that were published, newest first; at most `limit`.
+
+        Raises:
+            CacheError: As for `load`.
+        """
+        ...
+
+    def roll_back(self, dataset: str, version: int) -> CachedSeries:
+        """Publish the rows of an older version again, as a new version; nothing is deleted.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            CacheError: Nothing was published.
+        """
+        ...
+
+
+class AttemptStore(Protocol):
+    """Keeps how the last refresh of each dataset ended. Calls block; run them in a thread."""
+
+    def keep(self, attempt: Attempt) -> None:
+        """Keep an attempt in the place of the one before; never raises."""
+        ...
+
+    def last(self, dataset: str) -> Attempt | None:
+        """Return the last attempt; None if none was kept. Never raises.
+
+        What is there but cannot be read has the outcome `unknown`.
         """
         ...
 
@@ -118,6 +153,13 @@ class DatasetCatalogue(Protocol):
         Raises:
             UnknownDatasetError: No dataset, or no source of it, has this name.
             ConfigError: The dataset's settings are missing or malformed.
+        """
+        ...
+
+    def policy(self, dataset: str) -> DatasetPolicy:
+        """Return what a dataset's refreshes and readers must keep to.
+
+        A dataset that is unknown or malformed has the policy that all share.
         """
         ...
 

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
 
 from app.errors import (
     CacheError,
+    DriftRejectedError,
     RequestError,
     SeriesError,
     SourceConflictError,
+    SourcePausedError,
     UnexpectedError,
 )
+from app.pipeline.breaker import Breaker
 from app.pipeline.contract import content_hash, dimension_names
+from app.pipeline.drift import drift_of, forced
+from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
 from app.pipeline.pulling import Pulled, Puller
+from app.pipeline.standing import Standing, Told
 from app.records import (
     CachedSeries,
     DatasetDefinition,
@@ -31,34 +37,12 @@ from app.records import (
     TimeAggregation,
     Verification,
 )
+from app.reports import DriftReport
 
-SAMPLE_SOURCE: Final = "fixture"
-SAMPLE_WARNING: Final = (
-    "This is built-in sample data, not data of your SAP Analytics Cloud tenant. "
-    "Set the SAC_ variables and refresh to replace it."
-)
-SAMPLE_WARNING_CODE: Final = "sample_data"
-MONTHS: Final = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
-
+DRIFT_CODE: Final = "drift_warning"
 _USUAL: Final = RefreshOptions()
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a reader of a series must be told.
-
-    Attributes:
-        text: A sentence to show as it stands; None if all is well.
-        code: Its code for machines; None if all is well.
-    """
-
-    text: str | None = None
-    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +50,6 @@ class _Asked:
     dataset: str
     source: str | None
     options: RefreshOptions
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    error: SeriesError
-    at: datetime
 
 
 class RefreshService:
@@ -82,6 +60,8 @@ class RefreshService:
         sources: The sources by name.
         cache: Where versions are kept.
         clock: Tells the time of a refresh.
+        standing: Judges what is served, and keeps how each refresh ended.
+        breakers: What stands before a source that may fail, by the source's name.
     """
 
     def __init__(
@@ -90,12 +70,16 @@ class RefreshService:
         sources: Mapping[str, SeriesSource],
         cache: CacheRepository,
         clock: Clock,
+        *,
+        standing: Standing,
+        breakers: Mapping[str, Breaker],
     ) -> None:
         self._catalogue = catalogue
         self._puller = Puller(sources, clock)
         self._cache = cache
         self._clock = clock
-        self._failures: dict[str, _Failure] = {}
+        self._standing = standing
+        self._breakers = breakers
         self._locks: dict[str, asyncio.Lock] = {}
         self._running: dict[_Asked, asyncio.Task[RefreshOutcome]] = {}
 
@@ -130,17 +114,12 @@ class RefreshService:
             task.add_done_callback(lambda _: self._running.pop(asked, None))
         return await asyncio.shield(task)
 
-    def notice(self, series: CachedSeries) -> Notice:
-        """Say what a reader of this series must be told: failed refresh, old version, sample."""
-        failure = self._failures.get(series.metadata.dataset)
-        # Another process on the same cache may have refreshed since our own attempt failed.
-        if failure is not None and series.metadata.last_refresh_time <= failure.at:
-            return Notice(stale_warning(series, failure.error), failure.error.code)
-        if series.warning is not None:
-            return Notice(series.warning, "older_version")
-        if series.metadata.source == SAMPLE_SOURCE:
-            return Notice(SAMPLE_WARNING, SAMPLE_WARNING_CODE)
-        return Notice()
+    async def close(self) -> None:
+        """Stop all pulls; what they have not published is as if it had never been asked for."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _refresh(self, asked: _Asked, progress: ProgressCallback | None) -> RefreshOutcome:
         dataset = asked.dataset
@@ -170,7 +149,7 @@ class RefreshService:
         definition = self._catalogue.definition(asked.dataset, asked.source)
         # One source at a time: sample data must see what a pull from the tenant publishes.
         async with self._locks.setdefault(asked.dataset, asyncio.Lock()):
-            before = await self._cached(asked.dataset)
+            before = await asyncio.to_thread(self._load, asked.dataset)
             return await self._publish(definition, before, asked.options, progress)
 
     async def _publish(
@@ -181,9 +160,12 @@ class RefreshService:
         progress: ProgressCallback | None,
     ) -> RefreshOutcome:
         _refuse_sample_over_tenant(definition, before)
-        pulled = await self._puller.pull(definition, before, options, progress)
+        with self._guard(definition.source):
+            pulled = await self._puller.pull(definition, before, options, progress)
         # Hashing a million rows takes long enough to hold up every other request.
         metadata = await asyncio.to_thread(self._metadata, definition, pulled)
+        drift = await asyncio.to_thread(self._drift, definition, before, pulled, metadata)
+        metadata = replace(metadata, drift=_allowed(drift, options))
         unchanged = before is not None and _same(before, metadata)
         publish = (
             asyncio.to_thread(self._cache.touch, metadata)
@@ -191,8 +173,8 @@ class RefreshService:
             else asyncio.to_thread(self._cache.save, pulled.series.rows, metadata)
         )
         cached = await publish
-        self._failures.pop(definition.name, None)
-        notice = _mismatch(pulled.verification) or self.notice(cached)
+        told = await asyncio.to_thread(self._settled, cached)
+        notice = _mismatch(pulled.verification) or _warned(metadata.drift) or told.notice
         return RefreshOutcome(
             dataset=definition.name,
             status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
@@ -200,34 +182,65 @@ class RefreshService:
             version=cached.version,
             warning=notice.text,
             warning_code=notice.code,
+            freshness=told.freshness,
             report=pulled.report,
             verification=pulled.verification,
+            drift=metadata.drift,
         )
 
-    async def _cached(self, dataset: str) -> CachedSeries | None:
+    def _guard(self, source: str) -> AbstractContextManager[None]:
+        breaker = self._breakers.get(source)
+        return nullcontext() if breaker is None else breaker.guard()
+
+    def _drift(
+        self,
+        definition: DatasetDefinition,
+        before: CachedSeries | None,
+        pulled: Pulled,
+        metadata: SeriesMetadata,
+    ) -> DriftReport | None:
+        # A tenant's data is no drift of the sample that it replaces.
+        if before is None or before.metadata.source != definition.source:
+            return None
+        policy = self._catalogue.policy(definition.name)
+        return drift_of(before, pulled.series.rows, metadata, definition.window, policy)
+
+    def _settled(self, cached: CachedSeries) -> Told:
+        """Keep that a refresh ended well, and judge what it left."""
+        self._standing.succeeded(cached.metadata.dataset)
+        return self._standing.of(cached)
+
+    def _load(self, dataset: str) -> CachedSeries | None:
         """The version in the cache; None if there is none that can be read.
 
         A broken cache must not stop a refresh: a new version is what mends it.
         """
         try:
-            return await asyncio.to_thread(self._cache.load, dataset)
+            return self._cache.load(dataset)
         except CacheError as error:
             log.info("cache_not_loaded", dataset=dataset, code=error.code)
             return None
 
     async def _fall_back(self, dataset: str, error: SeriesError) -> RefreshOutcome:
-        self._failures[dataset] = _Failure(error, self._clock.now())
-        try:
-            cached = await asyncio.to_thread(self._cache.load, dataset)
-        except CacheError:
+        return await asyncio.to_thread(self._stale, dataset, error)
+
+    def _stale(self, dataset: str, error: SeriesError) -> RefreshOutcome:
+        """Keep that a refresh failed, and answer with what the cache holds."""
+        cached = self._load(dataset)
+        # A source that was not asked has not failed once more.
+        if not isinstance(error, SourcePausedError):
+            self._standing.failed(dataset, error, cached)
+        if cached is None:
             raise error from None
         return RefreshOutcome(
             dataset=dataset,
             status=RefreshStatus.STALE,
             metadata=cached.metadata,
             version=cached.version,
-            warning=stale_warning(cached, error),
+            warning=stale_warning(cached, error.sentence),
             warning_code=error.code,
+            freshness=self._standing.of(cached).freshness,
+            drift=error.drift if isinstance(error, DriftRejectedError) else None,
         )
 
     def _metadata(self, definition: DatasetDefinition, pulled: Pulled) -> SeriesMetadata:
@@ -258,26 +271,6 @@ class RefreshService:
         )
 
 
-def stale_warning(series: CachedSeries, error: SeriesError) -> str:
-    """Say how old the shown data is, why it is not newer, and what to do.
-
-    >>> from datetime import UTC, datetime
-    >>> import pyarrow as pa
-    >>> meta = SeriesMetadata(
-    ...     dataset="default", source="sac", row_count=0, min_date=None, max_date=None,
-    ...     last_refresh_time=datetime(2026, 11, 21, 14, 5, tzinfo=UTC),
-    ... )
-    >>> cached = CachedSeries(rows=pa.table({}), metadata=meta, version=0)
-    >>> stale_warning(cached, SeriesError("The tenant is down.", next_step="Try again."))
-    'Showing data of 21 Nov 2026, 14:05 UTC: The tenant is down. Try again.'
-    """
-    when = series.metadata.last_refresh_time
-    # Not strftime: its month names follow the locale of the machine.
-    month = MONTHS[when.month - 1]
-    kind = "sample data" if series.metadata.source == SAMPLE_SOURCE else "data"
-    return f"Showing {kind} of {when.day} {month} {when:%Y, %H:%M} UTC: {error.sentence}"
-
-
 def _refuse_sample_over_tenant(definition: DatasetDefinition, before: CachedSeries | None) -> None:
     if definition.source != SAMPLE_SOURCE or before is None:
         return
@@ -302,6 +295,26 @@ def _mismatch(verification: Verification | None) -> Notice | None:
         f"{first.aggregates} against {first.facts}. The sums of the records are shown.",
         "verification_mismatch",
     )
+
+
+def _allowed(drift: DriftReport | None, options: RefreshOptions) -> DriftReport | None:
+    """Return what changed, provided that it may be published."""
+    if drift is None or not drift.rejections:
+        return drift
+    if options.force:
+        return forced(drift)
+    raise DriftRejectedError(
+        f"The new data was not published. {' '.join(drift.rejections)}",
+        drift=drift,
+        next_step="If this is meant, refresh with force = true.",
+    )
+
+
+def _warned(drift: DriftReport | None) -> Notice | None:
+    """Say what changed that the dataset warns of; None if nothing did."""
+    if drift is None or not (found := (*drift.rejections, *drift.warnings)):
+        return None
+    return Notice(" ".join(found), DRIFT_CODE)
 
 
 def _same(before: CachedSeries, after: SeriesMetadata) -> bool:

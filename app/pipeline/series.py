@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from app.errors import UnknownDatasetError
+from app.errors import ExpiredError, UnknownDatasetError
+from app.pipeline.freshness import Notice, moment
+from app.pipeline.history import NEWEST, Pin
 from app.pipeline.ports import CacheRepository, DatasetCatalogue
 from app.pipeline.query import QueryResult, SeriesQuery, run_query
-from app.pipeline.refresh import Notice
+from app.pipeline.standing import Told
 from app.records import CachedSeries
+from app.reports import Freshness, FreshnessState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,13 @@ class SeriesView:
         series: The version that was read.
         result: The rows that the query selects from it.
         notice: What the reader must be told.
+        freshness: The same as data.
     """
 
     series: CachedSeries
     result: QueryResult
     notice: Notice
+    freshness: Freshness
 
 
 class SeriesReader:
@@ -34,24 +39,39 @@ class SeriesReader:
     Args:
         catalogue: Which datasets exist.
         cache: Where versions are kept.
-        notice: Says what a reader of a series must be told.
+        tell: Says what a reader of a series must be told.
     """
 
     def __init__(
         self,
         catalogue: DatasetCatalogue,
         cache: CacheRepository,
-        notice: Callable[[CachedSeries], Notice],
+        tell: Callable[[CachedSeries], Told],
     ) -> None:
         self._catalogue = catalogue
         self._cache = cache
-        self._notice = notice
+        self._tell = tell
 
-    async def read(self, dataset: str, query: SeriesQuery) -> SeriesView:
-        """Run a query on the last good version of a dataset.
+    async def read(
+        self,
+        dataset: str,
+        query: SeriesQuery,
+        pin: Pin = NEWEST,
+        *,
+        allow_expired: bool = False,
+    ) -> SeriesView:
+        """Run a query on the last good version of a dataset, or on the one that is pinned.
+
+        Args:
+            dataset: Name of the dataset.
+            query: Which of its points.
+            pin: Of which version; whoever names one gets it, however old it is.
+            allow_expired: Serve data that is too old, too; it is marked.
 
         Raises:
+            ExpiredError: The data is too old.
             UnknownDatasetError: No dataset has this name.
+            UnknownVersionError: The dataset has no such version.
             BadQueryError: The query names what the series does not have.
             CacheError: There is nothing to serve.
         """
@@ -60,9 +80,20 @@ class SeriesReader:
             raise UnknownDatasetError(
                 f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {known}."
             )
-        return await asyncio.to_thread(self._read, dataset, query)
+        series, told = await asyncio.to_thread(self._load, dataset, pin)
+        if told.freshness.state is FreshnessState.EXPIRED and not (allow_expired or pin):
+            raise _expired(series, told.freshness)
+        result = await asyncio.to_thread(run_query, series.rows, series.metadata, query)
+        return SeriesView(series, result, told.notice, told.freshness)
 
-    def _read(self, dataset: str, query: SeriesQuery) -> SeriesView:
-        series = self._cache.load(dataset)
-        result = run_query(series.rows, series.metadata, query)
-        return SeriesView(series, result, self._notice(series))
+    def _load(self, dataset: str, pin: Pin) -> tuple[CachedSeries, Told]:
+        series = self._cache.load(dataset, pin)
+        return series, self._tell(series)
+
+
+def _expired(series: CachedSeries, freshness: Freshness) -> ExpiredError:
+    when = moment(series.metadata.last_refresh_time)
+    return ExpiredError(
+        f"The data is of {when} and is not shown. {freshness.sentence}",
+        next_step="Ask with allow_expired=true to see it all the same.",
+    )

@@ -3,29 +3,69 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import CommitFailedError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-from app.errors import CacheCorruptError, CacheMissingError, CacheUnavailableError, DataError
-from app.pipeline.contract import sort_series
-from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, translated
+from app.errors import (
+    CacheCorruptError,
+    CacheMissingError,
+    CacheUnavailableError,
+    DataError,
+    UnknownVersionError,
+)
+from app.pipeline.contract import VALUE, sort_series
+from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, commit_path, translated
+from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
+from app.pipeline.table_files import TableFiles
 from app.records import CachedSeries, SeriesMetadata
 
 REMEDY = "Run `python -m demo.refresh` to fill the cache."
 
 _ATTEMPTS = 32
+# Pages of an old version are read one after the other, so the last few are worth their memory.
+_PINNED = 2
+# Measured on a million rows; docs/reliability.md has the table.
+_LAYOUT = WriterProperties(
+    compression="ZSTD",
+    compression_level=1,
+    max_row_group_size=131_072,
+    column_properties={VALUE: ColumnProperties(dictionary_enabled=False)},
+)
 # The metadata of a version stand in its commit, so a checkpoint must not clean commits away.
 _CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A series in memory, and the files that it was read from as they were then."""
+
+    series: CachedSeries
+    newest: int
+    commit: Stamp | None
+    files: dict[str, Stamp | None] = field(default_factory=dict)
+
+
 class SeriesTable:
     """The table of one dataset.
+
+    Attributes:
+        uri: Folder of the table.
+        log: Its log.
+        files: Its files.
 
     Args:
         dataset: Name of the dataset, for messages.
@@ -35,20 +75,27 @@ class SeriesTable:
 
     def __init__(self, dataset: str, uri: str, options: dict[str, str]) -> None:
         self._dataset = dataset
-        self._uri = uri
+        self.uri = uri
         self._options = options
-        self._log = DeltaLog(uri, options)
-        self._kept: tuple[Stamp, CachedSeries] | None = None
+        self.log = DeltaLog(uri, options)
+        self.files = TableFiles(uri, options)
+        self._kept: _Kept | None = None
+        self._pinned: OrderedDict[int, _Kept] = OrderedDict()
         self._reading = threading.RLock()
         self._writing = threading.Lock()
 
     def versions(self) -> tuple[int, ...]:
         """Return the numbers of all versions, oldest first."""
-        return tuple(self._log.versions())
+        return tuple(self.log.versions())
 
     def metadata(self) -> SeriesMetadata:
         """Return the newest metadata without reading rows."""
-        return decode_metadata(self._log.metadata_at(self._some_versions()[-1]))
+        return decode_metadata(self.log.metadata_at(self._some_versions()[-1]))
+
+    def history(self, limit: int | None) -> tuple[VersionInfo, ...]:
+        """Return the versions that we published, newest first."""
+        self._some_versions()
+        return tuple(islice(self._infos(), limit))
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Publish rows and the metadata that describe them in one commit."""
@@ -56,17 +103,19 @@ class SeriesTable:
         def write() -> CachedSeries:
             handle = self._writable()
             write_deltalake(
-                handle if handle is not None else self._uri,
+                handle if handle is not None else self.uri,
                 rows,
                 mode="overwrite",
                 schema_mode="overwrite",
                 configuration=_CONFIGURATION,
+                writer_properties=_LAYOUT,
                 storage_options=self._options,
                 commit_properties=_commit_properties(metadata),
             )
             # Another process may have made the table first, and its version is not known then.
             told = encode_metadata(metadata)
-            version = self._log.version_of(told) if handle is None else handle.version()
+            version = self.log.version_of(told) if handle is None else handle.version()
+            self._bring_to_disk(version)
             return CachedSeries(rows=rows, metadata=metadata, version=version)
 
         with self._writing:
@@ -76,64 +125,111 @@ class SeriesTable:
         """Publish metadata for the newest rows, provided that they describe these rows."""
 
         def commit() -> CachedSeries:
-            current = self.load(None)
+            current = self.load()
             told = self._told(current, metadata)
-            table = self._open(current.version)
+            table = self.open_version(current.version)
             table.create_write_transaction(
                 [], "append", table.schema(), commit_properties=_commit_properties(told)
             )
-            return replace(current, metadata=told, version=current.version + 1)
+            # The handle still shows the version that it was opened at.
+            version = current.version + 1
+            self.files.sync([commit_path(version)])
+            return replace(current, metadata=told, version=version)
 
         with self._writing, self._reading:
             touched = self._retried(commit)
-            self._keep(touched)
+            if self._kept is not None:
+                self._keep(touched, touched.version, self._kept.files)
             return touched
 
-    def load(self, version: int | None) -> CachedSeries:
-        """Return this version, or the newest whole one."""
+    def load(self, pin: Pin = NEWEST) -> CachedSeries:
+        """Return the version that is meant, or the newest whole one.
+
+        What is in memory is read anew if one of the files that it came from has changed.
+        """
         with self._reading:
-            if version is not None:
-                return self._load_exactly(version)
-            if self._kept is not None and self._log.is_newest(self._kept[0]):
-                return self._kept[1]
+            if pin:
+                return self._load_pinned(self._version_of(pin))
+            kept = self._kept
+            if kept and self._is_unchanged(kept) and self.log.is_newest(kept.newest):
+                return kept.series
             self._kept = None
             versions = self._some_versions()
-            series = self._newest_whole(versions)
-            self._keep(series, newest=versions[-1])
+            files: dict[str, Stamp | None] = {}
+            series = self._newest_whole(versions, files)
+            self._keep(series, versions[-1], files)
             return series
+
+    def _bring_to_disk(self, version: int) -> None:
+        self.files.mark_saved()
+        shown = file_paths(self.open_version(version))
+        self.files.sync([*shown, commit_path(version)])
+
+    def _infos(self) -> Iterator[VersionInfo]:
+        for commit in self.log.newest_first():
+            if commit.metadata is None:
+                continue
+            metadata = decode_metadata(commit.metadata)
+            yield VersionInfo(commit.version, commit.time, metadata, commit.changes_data)
+
+    def _version_of(self, pin: Pin) -> int:
+        if pin.as_of is not None:
+            return version_at(self.history(None), pin.as_of)
+        return pin.version or 0
 
     def _some_versions(self) -> list[int]:
         try:
-            versions = self._log.versions()
+            versions = self.log.versions()
         except CacheCorruptError as error:
             raise self._lost(error) from error
         if not versions:
             raise CacheMissingError(
-                f"The cache holds no data of dataset '{self._dataset}' yet ({self._uri}).",
+                f"The cache holds no data of dataset '{self._dataset}' yet ({self.uri}).",
                 next_step=REMEDY,
             )
         return versions
 
-    def _load_exactly(self, version: int) -> CachedSeries:
+    def _load_pinned(self, version: int) -> CachedSeries:
+        kept = self._pinned.pop(version, None)
+        if kept is None and self._kept is not None and self._kept.series.version == version:
+            kept = self._kept
+        if kept is None or kept.series.warning or not self._is_unchanged(kept):
+            files: dict[str, Stamp | None] = {}
+            series = self.prove(version, files)
+            commit = self._stamp(version)
+            kept = _Kept(series, version, commit, files)
+        self._pinned[version] = kept
+        if len(self._pinned) > _PINNED:
+            self._pinned.popitem(last=False)
+        return kept.series
+
+    def prove(self, version: int, files: dict[str, Stamp | None] | None = None) -> CachedSeries:
+        """Read one version from its files, whatever is in memory, and prove it."""
         versions = self._some_versions()
         if version not in versions:
-            raise CacheMissingError(
+            raise UnknownVersionError(
                 f"The cache holds no version {version} of dataset '{self._dataset}'; "
                 f"it holds {versions[0]} to {versions[-1]}.",
                 next_step="Ask for one of these, or for the newest.",
             )
-        metadata = decode_metadata(self._log.metadata_at(version))
-        rows = self._read(self._open(version), metadata)
+        try:
+            metadata = decode_metadata(self.log.metadata_at(version))
+            rows = self._read(self.open_version(version), metadata, {} if files is None else files)
+        except (CacheCorruptError, CacheMissingError):
+            # What was cleaned away while it was read is gone, not broken.
+            if version in self.log.versions():
+                raise
+            return self.prove(version)
         return CachedSeries(rows=rows, metadata=metadata, version=version)
 
-    def _newest_whole(self, versions: list[int]) -> CachedSeries:
+    def _newest_whole(self, versions: list[int], files: dict[str, Stamp | None]) -> CachedSeries:
         """Walk back to the first version that proves whole."""
         broken: CacheCorruptError | None = None
         bad_from, bad_hashes = versions[-1] + 1, set[str]()
         for version in reversed(versions):
             try:
-                metadata = decode_metadata(self._log.metadata_at(version))
-                table = self._open(version)
+                metadata = decode_metadata(self.log.metadata_at(version))
+                table = self.open_version(version)
             except CacheCorruptError as error:
                 broken = broken or error
                 continue
@@ -141,29 +237,36 @@ class SeriesTable:
             if version >= bad_from and metadata.content_hash in bad_hashes:
                 continue
             try:
-                rows = self._read(table, metadata)
+                rows = self._read(table, metadata, files)
             except CacheCorruptError as error:
                 broken = broken or error
-                bad_from = self._log.data_start(version)
+                bad_from = self.log.data_start(version)
                 bad_hashes.add(metadata.content_hash)
                 continue
             warning = None if broken is None else self._fallback_warning(broken, metadata, version)
             return CachedSeries(rows=rows, metadata=metadata, version=version, warning=warning)
         raise self._lost(broken) from broken
 
-    def _open(self, version: int) -> DeltaTable:
-        with translated("open the cache", self._uri):
-            return DeltaTable(self._uri, version=version, storage_options=self._options)
+    def open_version(self, version: int) -> DeltaTable:
+        """Return one version as delta-rs shows it; its rows are not proved."""
+        with translated("open the cache", self.uri):
+            return DeltaTable(self.uri, version=version, storage_options=self._options)
 
-    def _read(self, table: DeltaTable, metadata: SeriesMetadata) -> pa.Table:
-        with translated("read the cache", self._uri):
+    def _read(
+        self, table: DeltaTable, metadata: SeriesMetadata, files: dict[str, Stamp | None]
+    ) -> pa.Table:
+        """Return the rows that these metadata describe, and note the files they came from."""
+        with translated("read the cache", self.uri):
+            paths = file_paths(table)
+            # Before they are read, so that a change in between is seen as one.
+            files.update(zip(paths, self.log.stamps(paths), strict=True))
             # What a tool has split into several files comes back in any order.
             rows = sort_series(table.to_pyarrow_table()).replace_schema_metadata()
         try:
             described(rows, metadata)
         except DataError as error:
             raise CacheCorruptError(
-                f"The rows at {self._uri} are not what was saved: {error.problem}"
+                f"The rows at {self.uri} are not what was saved: {error.problem}"
             ) from error
         return rows
 
@@ -173,29 +276,29 @@ class SeriesTable:
         Commits that nobody can read any more are set aside: they would refuse every writer.
         """
         try:
-            with translated("open the cache", self._uri):
-                return DeltaTable(self._uri, storage_options=self._options)
+            with translated("open the cache", self.uri):
+                return DeltaTable(self.uri, storage_options=self._options)
         except CacheMissingError:
             return None
         except CacheCorruptError:
-            self._log.set_aside(self._newest_open())
+            self.log.set_aside(self._newest_open())
         try:
-            with translated("open the cache", self._uri):
-                return DeltaTable(self._uri, storage_options=self._options)
+            with translated("open the cache", self.uri):
+                return DeltaTable(self.uri, storage_options=self._options)
         except CacheMissingError:
             return None
 
     def _newest_open(self) -> int:
-        for version in reversed(self._log.versions()):
+        for version in reversed(self.log.versions()):
             try:
-                self._open(version)
+                self.open_version(version)
             except (CacheCorruptError, CacheMissingError):
                 continue
             return version
         return -1
 
     def _retried(self, write: Callable[[], CachedSeries]) -> CachedSeries:
-        with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+        with translated("write the cache", self.uri, otherwise=CacheUnavailableError):
             conflict = retry_if_exception_type(CommitFailedError)
             again = Retrying(stop=stop_after_attempt(_ATTEMPTS), retry=conflict, reraise=True)
             return again(write)
@@ -213,15 +316,21 @@ class SeriesTable:
                 next_step="Refresh again.",
             ) from error
 
-    def _keep(self, series: CachedSeries, newest: int | None = None) -> None:
-        stamp = self._log.stamp(series.version if newest is None else newest)
-        self._kept = None if stamp is None else (stamp, series)
+    def _keep(self, series: CachedSeries, newest: int, files: dict[str, Stamp | None]) -> None:
+        self._kept = _Kept(series, newest, self._stamp(newest), files)
+
+    def _stamp(self, version: int) -> Stamp | None:
+        return self.log.stamps([commit_path(version)])[0]
+
+    def _is_unchanged(self, kept: _Kept) -> bool:
+        files = {commit_path(kept.newest): kept.commit, **kept.files}
+        return self.log.stamps(files) == tuple(files.values()) and kept.commit is not None
 
     def _lost(self, cause: CacheCorruptError | None) -> CacheCorruptError:
         reason = "" if cause is None else f" {cause.problem}"
         return CacheCorruptError(
             f"No version of dataset '{self._dataset}' in the cache can be read.{reason}",
-            next_step=f"Restore {self._uri} from a backup or delete that folder, then: {REMEDY}",
+            next_step=f"Restore {self.uri} from a backup or delete that folder, then: {REMEDY}",
         )
 
     def _fallback_warning(
@@ -240,3 +349,8 @@ def _commit_properties(metadata: SeriesMetadata) -> CommitProperties:
     return CommitProperties(
         custom_metadata={METADATA_KEY: encode_metadata(metadata)}, max_commit_retries=0
     )
+
+
+def file_paths(table: DeltaTable) -> list[str]:
+    """Return the data files that a version shows, within the folder of the table."""
+    return [str(path) for path in pa.table(table.get_add_actions())["path"].to_pylist()]

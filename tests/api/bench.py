@@ -9,16 +9,21 @@ from fastapi import FastAPI
 
 from app.api import install_api
 from app.api.deps import Services
+from app.pipeline.overview import Overview
 from app.pipeline.refresh import RefreshService
+from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
 from tests.fakes import (
+    FakeAttempts,
     FakeAuthProbe,
     FakeCache,
     FakeCatalogue,
     FakeClock,
     FakeModels,
     FakeSource,
+    a_breaker,
     a_page,
+    a_standing,
 )
 
 ROWS = (
@@ -35,12 +40,18 @@ class Bench:
     Attributes:
         source: What a refresh pulls.
         cache: What it publishes to.
+        clock: What time it is.
+        attempts: How the last refresh ended.
+        breaker: Stands before the source.
         app: The app.
         client: Speaks to it.
     """
 
     def __init__(self) -> None:
         self.cache = FakeCache()
+        self.clock = FakeClock()
+        self.attempts = FakeAttempts()
+        self.breaker = a_breaker(self.clock)
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(ROWS)])
         self.auth = FakeAuthProbe()
@@ -58,13 +69,26 @@ class Bench:
         self.catalogue = catalogue or self.catalogue
         self.auth = auth or self.auth
         sources = {"sac": self.source, "fixture": FakeSource([a_page(ROWS[:1])])}
-        refresh = RefreshService(self.catalogue, sources, self.cache, FakeClock())
+        standing = a_standing(self.catalogue, self.clock, self.attempts)
+        refresh = RefreshService(
+            self.catalogue,
+            sources,
+            self.cache,
+            self.clock,
+            standing=standing,
+            breakers={"sac": self.breaker},
+        )
+        timetable = Timetable(self.breaker)
+        schedule = Schedule(refresh.refresh, {}, self.attempts, timetable, self.clock)
         self.services = Services(
             catalogue=self.catalogue,
             refresh=refresh,
-            reader=SeriesReader(self.catalogue, self.cache, refresh.notice),
+            reader=SeriesReader(self.catalogue, self.cache, standing.of),
+            overview=Overview(self.catalogue, self.cache, standing),
             models=self.models,
             auth=self.auth,
+            breaker=self.breaker,
+            schedule=schedule,
             cache=self.cache,
         )
         self.app.state.services = self.services

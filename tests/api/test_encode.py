@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.encode import header_text, series_csv, series_json, series_response
-from app.api.params import Format
+from app.api.params import Format, SeriesRequest
 from app.api.schemas import SeriesResponse
 from app.pipeline.contract import series_schema
-from app.pipeline.query import QueryResult
-from app.pipeline.refresh import Notice
+from app.pipeline.freshness import Notice
+from app.pipeline.query import QueryResult, SeriesQuery
 from app.pipeline.series import SeriesView
 from app.records import CachedSeries, Grain, SeriesMetadata
+from app.reports import Freshness, FreshnessState
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 POINTS = st.lists(
@@ -47,7 +48,10 @@ def a_view(points: list[tuple[date, float, str, str]], notice: Notice | None = N
     )
     series = CachedSeries(rows=rows, metadata=metadata, version=7)
     result = QueryResult(rows=rows, total=len(points), grain=Grain.DAY)
-    return SeriesView(series, result, notice or Notice())
+    freshness = Freshness(
+        state=FreshnessState.FRESH, data_time=metadata.last_refresh_time, age_s=90
+    )
+    return SeriesView(series, result, notice or Notice(), freshness)
 
 
 def as_point(point: tuple[date, float, str, str]) -> dict[str, Any]:
@@ -98,9 +102,13 @@ def test_any_text_fits_into_a_header(text: str) -> None:
 
 async def test_headers_name_the_version_and_the_warning() -> None:
     """The version comes always, the warning and its code together if there is one."""
-    plain = await series_response(a_view([]), Format.CSV)
-    warned = await series_response(a_view([], Notice("Old.", "old")), Format.JSON)
+    plain = await series_response(a_view([]), SeriesRequest(None, SeriesQuery(), Format.CSV))
+    warned = await series_response(
+        a_view([], Notice("Old.", "old")), SeriesRequest(None, SeriesQuery(), Format.JSON)
+    )
     assert plain.headers["x-series-version"] == "7"
     assert "x-series-warning" not in plain.headers
+    assert (plain.headers["x-series-freshness"], plain.headers["age"]) == ("fresh", "90")
+    assert plain.headers["last-modified"] == "Sat, 21 Nov 2026 14:05:00 GMT"
     assert warned.headers["x-series-warning"] == "Old."
     assert warned.headers["x-series-warning-code"] == "old"

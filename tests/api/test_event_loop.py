@@ -10,11 +10,10 @@ import pytest
 from app.api.encode import series_json
 from app.pipeline.contract import series_schema
 from app.pipeline.query import SeriesQuery
-from app.pipeline.refresh import Notice
 from app.pipeline.series import SeriesReader
 from app.records import CachedSeries, Grain, SeriesMetadata
 from tests.api.bench import Bench
-from tests.fakes import FakeCache, FakeCatalogue
+from tests.fakes import FakeCache, FakeCatalogue, a_standing
 from tests.lag import lag_of
 
 ROWS = 900_000
@@ -55,7 +54,7 @@ async def test_a_large_answer_leaves_the_loop_free(
 
 async def test_the_same_work_on_the_loop_would_be_noticed(large: CachedSeries) -> None:
     """The measurement can fail: writing on the loop itself blocks it from start to end."""
-    view = await SeriesReader(FakeCatalogue(), FakeCache(large), lambda _: Notice()).read(
+    view = await SeriesReader(FakeCatalogue(), FakeCache(large), a_standing().of).read(
         "default", SeriesQuery()
     )
 

@@ -30,6 +30,10 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/series",
         "/refresh",
+        "/datasets",
+        "/datasets/{name}/versions",
+        "/datasets/{name}/diff",
+        "/datasets/{name}/rollback",
         "/models",
         "/models/{model_id}",
         "/health/auth",
@@ -54,6 +58,9 @@ def test_every_query_parameter_is_described(document: dict[str, Any]) -> None:
         "group_by",
         "limit",
         "format",
+        "version",
+        "as_of",
+        "allow_expired",
         "dimensions",
     }
     assert all(one["description"] for one in parameters)

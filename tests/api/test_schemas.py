@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.api.schemas import AuthResponse, MetadataModel, PullReportModel, RefreshRequest
 from app.records import AuthStatus, PullReport, SeriesMetadata
+from app.reports import BreakerState, BreakerStatus
 from tests.fakes import START
 
 
@@ -26,7 +27,7 @@ def test_no_field_of_the_report_is_forgotten() -> None:
 def test_times_are_written_in_utc() -> None:
     """A time ends with Z, as UIs parse it best."""
     status = AuthStatus(ok=True, checked_at=START, detail="A token was issued.", expires_at=START)
-    written = AuthResponse.of(status).model_dump(mode="json")
+    written = AuthResponse.of(status, BreakerStatus(BreakerState.CLOSED)).model_dump(mode="json")
     assert written["checked_at"] == written["expires_at"] == "2026-11-21T14:05:00Z"
 
 

@@ -21,9 +21,12 @@ from app.errors import (
     CacheUnavailableError,
     DataError,
     UnknownDatasetError,
+    UnknownVersionError,
 )
 from app.pipeline.cache import DeltaCache, frame_to_rows, load_cache, save_cache
 from app.pipeline.contract import series_schema
+from app.pipeline.delta_log import SAVED_PATH
+from app.pipeline.history import Pin
 from app.pipeline.ports import CacheRepository
 from app.records import Grain
 from tests.pipeline.samples import REFRESHED, metadata_of, series, three_months
@@ -97,11 +100,11 @@ def test_every_save_is_a_new_version_and_old_ones_stay(filled: DeltaCache) -> No
     """The newest version is loaded; an older one is there for who asks for it."""
     assert filled.versions("sales") == (0, 1)
     assert filled.load("sales").rows.equals(three_months(2.0))
-    old = filled.load("sales", version=0)
+    old = filled.load("sales", Pin(0))
     assert old.rows.equals(three_months(1.0))
     assert old.version == 0
-    with pytest.raises(CacheMissingError, match=r"no version 7 .* holds 0 to 1"):
-        filled.load("sales", version=7)
+    with pytest.raises(UnknownVersionError, match=r"no version 7 .* holds 0 to 1"):
+        filled.load("sales", Pin(7))
 
 
 def test_the_schema_may_change(filled: DeltaCache) -> None:
@@ -180,6 +183,9 @@ def test_datasets_are_the_folders_with_a_table(filled: DeltaCache, root: Path) -
     (root / "file").write_text("x")
     (root / "lost").mkdir()
     (root / "lost" / "part.parquet").write_bytes(b"x")
+    assert filled.datasets() == ("head-count_2", "sales")
+    (root / "lost" / "_sac_series").mkdir()
+    (root / "lost" / SAVED_PATH).touch()
     assert filled.datasets() == ("head-count_2", "lost", "sales")
 
 
@@ -286,7 +292,7 @@ def test_broken_data_give_the_version_before(
     assert "version 0 of 22 Nov 2026, 14:05 UTC" in loaded.warning
     assert filled.load("sales") is loaded
     with pytest.raises(CacheCorruptError):
-        filled.load("sales", version=1)
+        filled.load("sales", Pin(1))
 
 
 @pytest.mark.parametrize("damage", [cut, empty, lambda path: path.write_text("garbage\n")])
@@ -314,11 +320,23 @@ def test_all_broken_says_so(filled: DeltaCache, root: Path, damage: Callable[[Pa
 
 
 def test_a_log_that_is_gone_is_told_from_an_empty_folder(filled: DeltaCache, root: Path) -> None:
-    """Data files without a log are a broken cache, not a missing one."""
+    """A log that is gone is a broken cache, not a missing one."""
     for version in (0, 1):
         commit_file(root, version).unlink()
     with pytest.raises(CacheCorruptError, match="is gone"):
         filled.load("sales")
+
+
+def test_a_first_save_that_never_ended_is_told_from_a_log_that_is_gone(
+    cache: DeltaCache, root: Path
+) -> None:
+    """The data of a first save come before its commit; until then nothing was ever saved."""
+    folder = root / "sales"
+    (folder / "_delta_log").mkdir(parents=True)
+    (folder / "part-00000-13d6b454-6203-4284-b1e0-cf973646c17e-c000.snappy.parquet").touch()
+    with pytest.raises(CacheMissingError):
+        cache.load("sales")
+    assert cache.datasets() == ()
 
 
 def test_a_gap_in_the_log_is_survived(filled: DeltaCache, root: Path) -> None:
@@ -347,7 +365,7 @@ def test_a_save_repairs_a_broken_log(filled: DeltaCache, root: Path, version: in
 
 def test_a_touch_never_covers_broken_data(filled: DeltaCache, root: Path) -> None:
     """A touch of a version that cannot be read asks for the rows."""
-    metadata = filled.load("sales", version=0).metadata
+    metadata = filled.load("sales", Pin(0)).metadata
     cut(data_file(root, 1))
     with pytest.raises(CacheCorruptError) as caught:
         filled.touch(metadata)
@@ -504,3 +522,119 @@ def test_a_frame_that_breaks_the_contract_is_refused(
     with pytest.raises(DataError, match=words):
         save_cache(bad, {"source": "fixture", "last_refresh_time": REFRESHED}, uri=root)
     assert not root.exists()
+
+
+def test_a_version_is_found_by_its_time(filled: DeltaCache) -> None:
+    """A time between two commits names the first; none before the first commit."""
+    newest, oldest = filled.history("sales")
+    assert newest.time is not None
+    assert oldest.time is not None
+    assert filled.load("sales", Pin(as_of=newest.time)).version == 1
+    assert filled.load("sales", Pin(as_of=newest.time - timedelta(milliseconds=1))).version == 0
+    with pytest.raises(UnknownVersionError, match="no version yet"):
+        filled.load("sales", Pin(as_of=oldest.time - timedelta(days=1)))
+
+
+def test_the_history_tells_new_rows_from_confirmed_ones(filled: DeltaCache, root: Path) -> None:
+    """A touch is a version that changed nothing; commits of other tools are none of ours."""
+    filled.touch(replace(filled.load("sales").metadata, last_refresh_time=LATER))
+    DeltaTable(root / "sales").vacuum(
+        retention_hours=0, enforce_retention_duration=False, dry_run=False
+    )
+    infos = filled.history("sales")
+    assert [(info.version, info.changes_data) for info in infos] == [
+        (2, False),
+        (1, True),
+        (0, True),
+    ]
+    with pytest.raises(CacheMissingError):
+        filled.history("other")
+
+
+def test_a_rollback_to_equal_rows_writes_no_data(filled: DeltaCache, root: Path) -> None:
+    """Rows that are shown already are not written again; their metadata say where they are from."""
+    files = set(root.rglob("*.parquet"))
+    back = filled.roll_back("sales", 1)
+    assert (back.version, back.metadata.restored_version) == (2, 1)
+    assert set(root.rglob("*.parquet")) == files
+
+
+def test_a_rollback_survives_what_came_after_it(filled: DeltaCache, root: Path) -> None:
+    """The rows of a rollback do not hang on the files of the version they came from."""
+    filled.roll_back("sales", 0)
+    for version in (0, 1):
+        data_file(root, version).unlink()
+    loaded = DeltaCache(root).load("sales")
+    assert loaded.rows.equals(three_months(1.0))
+    assert (loaded.version, loaded.warning) == (2, None)
+
+
+def test_a_rollback_mends_a_broken_newest_version(filled: DeltaCache, root: Path) -> None:
+    """If the newest version cannot be read, an older one can still be put on top of it."""
+    cut(data_file(root, 1))
+    assert filled.roll_back("sales", 0).version == 2
+    assert DeltaCache(root).load("sales").warning is None
+    for version in (0, 2):
+        cut(data_file(root, version))
+    with pytest.raises(CacheCorruptError):
+        filled.roll_back("sales", 0)
+
+
+@damages
+def test_damage_is_noticed_while_a_series_is_in_memory(
+    filled: DeltaCache, root: Path, damage: Callable[[Path], None]
+) -> None:
+    """A series that was loaded is proved anew as soon as its file changes, pinned or not."""
+    newest, pinned = filled.load("sales"), filled.load("sales", Pin(0))
+    assert filled.load("sales", Pin(0)) is pinned
+    damage(data_file(root, 1))
+    assert filled.load("sales").version == 0
+    assert filled.load("sales", Pin(0)).rows.equals(pinned.rows)
+    with pytest.raises(CacheCorruptError):
+        filled.load("sales", Pin(1))
+    damage(data_file(root, 0))
+    with pytest.raises(CacheCorruptError):
+        filled.load("sales", Pin(0))
+    assert newest.rows.equals(three_months(2.0))
+
+
+def test_a_file_that_is_restored_is_served_again(filled: DeltaCache, root: Path) -> None:
+    """The warning ends when the broken file is put back from a backup; no commit is needed."""
+    path = data_file(root, 1)
+    whole = path.read_bytes()
+    cut(path)
+    assert filled.load("sales").version == 0
+    path.write_bytes(whole)
+    assert filled.load("sales").version == 1
+
+
+def test_only_the_last_pinned_versions_stay_in_memory(filled: DeltaCache) -> None:
+    """Reading many old versions does not keep them all."""
+    for first in (3.0, 4.0):
+        rows = three_months(first)
+        filled.save(rows, metadata_of(rows))
+    first_read = filled.load("sales", Pin(0))
+    filled.load("sales", Pin(1))
+    filled.load("sales", Pin(2))
+    assert filled.load("sales", Pin(0)) is not first_read
+
+
+def test_every_version_is_verified(filled: DeltaCache, root: Path) -> None:
+    """A check names the versions that are not what was saved, and what is wrong with them."""
+    assert [check.problem for check in filled.verify("sales")] == [None, None]
+    flip(data_file(root, 0))
+    first, second = DeltaCache(root).verify("sales")
+    assert first.problem is not None
+    assert (first.version, second.problem) == (0, None)
+
+
+def test_a_repair_puts_the_last_whole_version_on_top(filled: DeltaCache, root: Path) -> None:
+    """After a repair the newest version is whole and says which one it is."""
+    assert filled.repair("sales") is None
+    cut(data_file(root, 1))
+    repaired = filled.repair("sales")
+    assert repaired is not None
+    assert (repaired.version, repaired.metadata.restored_version) == (2, 0)
+    loaded = DeltaCache(root).load("sales")
+    assert (loaded.version, loaded.warning) == (2, None)
+    assert loaded.rows.equals(three_months(1.0))

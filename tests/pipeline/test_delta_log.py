@@ -17,7 +17,7 @@ from deltalake.exceptions import (
 
 from app.errors import CacheCorruptError, CacheError, CacheMissingError, CacheUnavailableError
 from app.pipeline.cache import DeltaCache
-from app.pipeline.delta_log import DeltaLog, cache_error, translated
+from app.pipeline.delta_log import DeltaLog, cache_error, commit_path, translated
 from tests.pipeline.samples import metadata_of, three_months
 
 BACKTRACE = "Kernel error: cut record\n   0: <unknown>\n   1: start_thread"
@@ -88,12 +88,13 @@ def test_a_stamp_tells_one_state_from_another(tmp_path: Path) -> None:
     rows = three_months()
     DeltaCache(tmp_path).save(rows, metadata_of(rows))
     log = DeltaLog(str(tmp_path / "sales"))
-    stamp = log.stamp(0)
-    assert stamp is not None
-    assert log.is_newest(stamp)
-    assert log.stamp(1) is None
+    first, second = log.stamps([commit_path(0), commit_path(1)])
+    assert first is not None
+    assert first.size_bytes == (tmp_path / "sales" / commit_path(0)).stat().st_size
+    assert second is None
+    assert log.is_newest(0)
     DeltaCache(tmp_path).save(rows, metadata_of(rows))
-    assert not log.is_newest(stamp)
+    assert not log.is_newest(0)
 
 
 def test_a_version_is_found_by_its_metadata(tmp_path: Path) -> None:
@@ -122,5 +123,14 @@ def test_a_commit_that_cannot_be_understood_has_no_metadata(tmp_path: Path) -> N
     assert log.commit(len(contents)) is None
     assert log.versions() == list(range(len(contents)))
     assert log.data_start(1) == 0
-    with pytest.raises(CacheCorruptError, match="no metadata"):
+    with pytest.raises(CacheCorruptError, match=r"Commit 3 .* cannot be read"):
         log.metadata_at(3)
+    assert [commit.is_broken for commit in log.newest_first()] == [
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+        True,
+    ]

@@ -12,7 +12,7 @@ from app.pipeline.contract import content_hash
 from app.pipeline.normalize import Normalizer
 from app.pipeline.refresh import RefreshService
 from app.records import Page
-from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeSource, a_definition
+from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeSource, a_definition, a_standing
 from tests.lag import lag_of
 
 PAGES = 20
@@ -40,7 +40,10 @@ def pages() -> tuple[Page, ...]:
 async def test_a_refresh_of_a_million_rows_leaves_the_loop_free(pages: tuple[Page, ...]) -> None:
     """While a million rows are normalised, the loop never stands still for long."""
     cache = FakeCache()
-    service = RefreshService(FakeCatalogue(), {"sac": FakeSource(pages)}, cache, FakeClock())
+    source = FakeSource(pages)
+    service = RefreshService(
+        FakeCatalogue(), {"sac": source}, cache, FakeClock(), standing=a_standing(), breakers={}
+    )
     lag = await lag_of(service.refresh("default"))
     assert cache.load("default").metadata.rows_read == PAGES * ROWS_PER_PAGE
     assert lag.share < 0.25

@@ -16,7 +16,7 @@ from app.records import (
     RefreshStatus,
     Window,
 )
-from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeTable, a_definition
+from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeTable, a_definition, a_standing
 
 FULL = RefreshOptions(full=True)
 VERIFY = RefreshOptions(verify=True)
@@ -43,6 +43,8 @@ class Bench:
             MappingProxyType({"sac": self.table}),
             self.cache,
             FakeClock(datetime(2026, 11, 21, tzinfo=UTC)),
+            standing=a_standing(),
+            breakers={},
         )
 
     @property

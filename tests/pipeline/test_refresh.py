@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
@@ -17,21 +18,24 @@ from app.errors import (
     ConfigError,
     ConfigProblem,
     CredentialsRefusedError,
-    EmptyPullError,
     IncompletePullError,
     SourceConflictError,
     SourceUnreachableError,
     UnknownDatasetError,
 )
-from app.pipeline.refresh import (
-    SAMPLE_WARNING,
-    SAMPLE_WARNING_CODE,
-    Notice,
-    RefreshService,
-    stale_warning,
+from app.pipeline.freshness import SAMPLE_WARNING, SAMPLE_WARNING_CODE, Notice, stale_warning
+from app.pipeline.refresh import RefreshService
+from app.records import CachedSeries, Progress, RefreshOptions, RefreshStatus, SeriesMetadata
+from app.reports import FreshnessState
+from tests.fakes import (
+    FakeAttempts,
+    FakeCache,
+    FakeCatalogue,
+    FakeClock,
+    FakeSource,
+    a_page,
+    a_standing,
 )
-from app.records import CachedSeries, Progress, RefreshStatus, SeriesMetadata
-from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeSource, a_page
 
 ROWS = (
     ("202601", "EMEA", "Bike", "10.5"),
@@ -39,9 +43,11 @@ ROWS = (
     ("202601", "APJ", "Bike", "7"),
     ("#", "APJ", "Bike", "1"),
 )
+MORE = (*ROWS, ("202603", "EMEA", "Bike", "1"))
 REFUSED = CredentialsRefusedError(
     "SAP Analytics Cloud refused the client credentials.", next_step="Check the client's secret."
 )
+FORCE = RefreshOptions(force=True)
 REFUSED_WARNING = f"Showing data of 21 Nov 2026, 14:05 UTC: {REFUSED}"
 
 
@@ -54,11 +60,15 @@ class Bench:
         self.catalogue = FakeCatalogue()
         self.source = FakeSource([a_page(rows or ROWS)])
         self.sample = FakeSource([a_page([("202501", "X", "Y", "1")])])
+        self.attempts = FakeAttempts()
+        self.standing = a_standing(self.catalogue, self.clock, self.attempts)
         self.service = RefreshService(
             self.catalogue,
             MappingProxyType({"sac": self.source, "fixture": self.sample}),
             self.cache,
             self.clock,
+            standing=self.standing,
+            breakers={},
         )
 
     @property
@@ -107,10 +117,10 @@ async def test_the_same_rows_again_are_confirmed_and_not_written(bench: Bench) -
 async def test_other_rows_make_a_new_version(bench: Bench) -> None:
     """A pull that brings other rows publishes them."""
     await bench.service.refresh("default")
-    bench.source.pages = (a_page([("202603", "EMEA", "Bike", "1")]),)
+    bench.source.pages = (a_page(MORE),)
     outcome = await bench.service.refresh("default")
     assert (outcome.status, outcome.version) == (RefreshStatus.REFRESHED, 1)
-    assert bench.served.rows["value"].to_pylist() == [1.0]
+    assert bench.served.rows["value"].to_pylist() == [7.0, 10.5, 11.0, 1.0]
 
 
 async def test_the_same_rows_over_an_older_version_are_written(bench: Bench) -> None:
@@ -178,7 +188,7 @@ async def test_bad_data_keeps_the_old_data(bench: Bench) -> None:
 async def test_a_save_that_fails_keeps_the_old_data(bench: Bench) -> None:
     """If the new version cannot be written, the old one is served and the reason is told."""
     await bench.service.refresh("default")
-    bench.source.pages = (a_page([("202603", "EMEA", "Bike", "1")]),)
+    bench.source.pages = (a_page(MORE),)
     bench.cache.save_error = CacheUnavailableError("The disk is full.")
     outcome = await bench.service.refresh("default")
     assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, "cache_unavailable")
@@ -233,7 +243,7 @@ async def test_sample_data_never_replaces_data_of_a_tenant(bench: Bench) -> None
     with pytest.raises(SourceConflictError):
         await bench.service.refresh("default", source="fixture")
     assert bench.sample.pulls == []
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
 
 
 async def test_sample_data_waits_for_a_pull_from_the_tenant(bench: Bench) -> None:
@@ -286,6 +296,18 @@ async def test_a_caller_that_goes_away_does_not_stop_the_pull(bench: Bench) -> N
     assert len(bench.source.pulls) == 1
 
 
+async def test_closing_stops_a_pull_and_publishes_nothing(bench: Bench) -> None:
+    """A service that ends takes its pulls with it; neither data nor an attempt is left."""
+    bench.source.gate = asyncio.Event()
+    call = asyncio.create_task(bench.service.refresh("default"))
+    await bench.source.started.wait()
+    await bench.service.close()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert bench.cache.versions == {}
+    assert bench.attempts.kept == {}
+
+
 async def test_progress_is_told_page_by_page(bench: Bench) -> None:
     """The caller learns after each page how far the pull has come."""
     bench.source.pages = (a_page(ROWS), a_page(ROWS[:1], number=2))
@@ -297,13 +319,13 @@ async def test_progress_is_told_page_by_page(bench: Bench) -> None:
 async def test_readers_are_told_of_a_failed_refresh_until_one_succeeds(bench: Bench) -> None:
     """The warning of a failed refresh stays for readers, and goes with the next success."""
     await bench.service.refresh("default")
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
     bench.source.error = REFUSED
     await bench.service.refresh("default")
-    assert bench.service.notice(bench.served) == Notice(REFUSED_WARNING, "credentials_refused")
+    assert bench.standing.of(bench.served).notice == Notice(REFUSED_WARNING, "credentials_refused")
     bench.source.error = None
     await bench.service.refresh("default")
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
 
 
 async def test_a_failure_is_forgotten_when_another_process_refreshed_later(bench: Bench) -> None:
@@ -313,21 +335,28 @@ async def test_a_failure_is_forgotten_when_another_process_refreshed_later(bench
     await bench.service.refresh("default")
     bench.clock.tick()
     other = RefreshService(
-        bench.catalogue, {"sac": FakeSource([a_page(ROWS)])}, bench.cache, bench.clock
+        bench.catalogue,
+        {"sac": FakeSource([a_page(ROWS)])},
+        bench.cache,
+        bench.clock,
+        standing=a_standing(bench.catalogue, bench.clock),
+        breakers={},
     )
     await other.refresh("default")
-    assert bench.service.notice(bench.served) == Notice()
+    assert bench.standing.of(bench.served).notice == Notice()
 
 
 def test_readers_are_told_of_an_older_version() -> None:
     """What the cache says of an older version is passed on."""
     series = a_series(source="sac", warning="An older version is shown.")
-    assert Bench().service.notice(series) == Notice("An older version is shown.", "older_version")
+    assert Bench().standing.of(series).notice == Notice(
+        "An older version is shown.", "older_version"
+    )
 
 
 def test_an_old_sample_is_called_sample_data() -> None:
     """The warning of a failed refresh does not pass sample data off as real."""
-    said = stale_warning(a_series(source="fixture"), EmptyPullError("No rows."))
+    said = stale_warning(a_series(source="fixture"), "No rows.")
     assert said == "Showing sample data of 3 Feb 2026, 09:07 UTC: No rows."
 
 
@@ -336,8 +365,63 @@ def test_the_month_is_english_whatever_the_locale(month: int) -> None:
     """Every month is written by its English short name."""
     when = datetime(2026, month, 3, 9, 7, tzinfo=UTC) + timedelta(seconds=59)
     names = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    said = stale_warning(a_series(source="sac", when=when), EmptyPullError("No rows."))
+    said = stale_warning(a_series(source="sac", when=when), "No rows.")
     assert said == f"Showing data of 3 {names[month - 1]} 2026, 09:07 UTC: No rows."
+
+
+async def test_a_pull_that_lost_most_rows_is_refused(bench: Bench) -> None:
+    """A shrunk pull leaves the old version, stale, with the reason and the report."""
+    await bench.service.refresh("default")
+    bench.source.pages = (a_page(ROWS[:1]),)
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, "drift_rejected")
+    assert "66.7% of the rows vanished, and at most 50.0% may." in (outcome.warning or "")
+    assert outcome.drift is not None
+    assert (outcome.drift.rows_before, outcome.drift.rows_after) == (3, 1)
+    assert outcome.freshness.reason == "drift_rejected"
+    assert (bench.served.version, bench.served.metadata.row_count) == (0, 3)
+
+
+async def test_force_publishes_what_was_refused_but_nothing_empty(bench: Bench) -> None:
+    """Whoever insists gets the shrunk series, marked; an empty pull stays refused."""
+    await bench.service.refresh("default")
+    bench.source.pages = (a_page(ROWS[:1]),)
+    outcome = await bench.service.refresh("default", options=FORCE)
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.REFRESHED, "drift_warning")
+    assert bench.served.metadata.drift == outcome.drift
+    assert outcome.drift is not None
+    assert outcome.drift.forced
+    assert outcome.freshness.state is FreshnessState.FRESH
+    bench.source.pages = ()
+    empty = await bench.service.refresh("default", options=FORCE)
+    assert (empty.status, empty.warning_code) == (RefreshStatus.STALE, "empty_pull")
+
+
+async def test_drift_is_kept_with_the_version_and_warned_of(bench: Bench) -> None:
+    """A member that vanished is told in the answer and kept in the metadata."""
+    first = await bench.service.refresh("default")
+    assert first.drift is None
+    bench.source.pages = (a_page(ROWS[:2]),)
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.REFRESHED, "drift_warning")
+    assert outcome.warning is not None
+    assert outcome.warning.startswith("Members of dim_region are gone: APJ.")
+    assert bench.served.metadata.drift == outcome.drift
+    assert bench.standing.of(bench.served).notice == Notice()
+    same = await bench.service.refresh("default")
+    assert (same.status, same.warning) == (RefreshStatus.UNCHANGED, None)
+
+
+async def test_another_definition_is_not_a_shrink(bench: Bench) -> None:
+    """Fewer rows by another definition are published, and it is said that nothing was compared."""
+    await bench.service.refresh("default")
+    (kept,) = bench.cache.versions["default"]
+    other = replace(kept.metadata, definition_hash="another")
+    bench.cache.versions["default"] = [replace(kept, metadata=other)]
+    bench.source.pages = (a_page(ROWS[:1]),)
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.REFRESHED, "drift_warning")
+    assert "not compared" in (outcome.warning or "")
 
 
 def a_series(

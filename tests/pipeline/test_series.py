@@ -9,13 +9,15 @@ import pytest
 
 from app.errors import BadQueryError, CacheMissingError, UnknownDatasetError
 from app.pipeline.contract import series_schema
+from app.pipeline.freshness import Notice
 from app.pipeline.query import SeriesQuery
-from app.pipeline.refresh import Notice
 from app.pipeline.series import SeriesReader
+from app.pipeline.standing import Told
 from app.records import CachedSeries, SeriesMetadata
+from app.reports import Freshness, FreshnessState
 from tests.fakes import FakeCache, FakeCatalogue
 
-NOTICE = Notice("Showing old data.", "source_timeout")
+TOLD = Told(Notice("Showing old data.", "source_timeout"), Freshness(state=FreshnessState.STALE))
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def series() -> CachedSeries:
 
 def a_reader(cache: FakeCache) -> SeriesReader:
     """Return a reader who is always told the same."""
-    return SeriesReader(FakeCatalogue(), cache, lambda _: NOTICE)
+    return SeriesReader(FakeCatalogue(), cache, lambda _: TOLD)
 
 
 async def test_a_query_is_run_on_the_version_in_the_cache(series: CachedSeries) -> None:
@@ -45,18 +47,18 @@ async def test_a_query_is_run_on_the_version_in_the_cache(series: CachedSeries) 
     assert view.series is series
     assert view.result.rows["value"].to_pylist() == [2.5]
     assert view.result.total == 1
-    assert view.notice == NOTICE
+    assert (view.notice, view.freshness) == (TOLD.notice, TOLD.freshness)
 
 
 async def test_the_notice_is_asked_for_the_version_that_is_shown(series: CachedSeries) -> None:
     """What a reader is told is about the very version that it gets."""
     asked: list[CachedSeries] = []
 
-    def notice(shown: CachedSeries) -> Notice:
+    def tell(shown: CachedSeries) -> Told:
         asked.append(shown)
-        return Notice()
+        return TOLD
 
-    await SeriesReader(FakeCatalogue(), FakeCache(series), notice).read("default", SeriesQuery())
+    await SeriesReader(FakeCatalogue(), FakeCache(series), tell).read("default", SeriesQuery())
     assert asked == [series]
 
 

@@ -23,11 +23,12 @@ router = APIRouter(prefix="/health", tags=["health"])
 async def auth(services: ServicesDep, response: Response) -> AuthResponse:
     """Say whether a token can be had: 200 with its expiry, or 503 with the reason in words.
 
-    The token endpoint is asked rarely, however often this is called.
+    The token endpoint is asked rarely, however often this is called. `breaker` tells whether
+    pulls are sent at all, after too many failures in a row.
     """
     status = await services.auth.check()
     response.status_code = HTTPStatus.OK if status.ok else HTTPStatus.SERVICE_UNAVAILABLE
-    return AuthResponse.of(status)
+    return AuthResponse.of(status, services.breaker.status())
 
 
 @router.get("/live", summary="Does the process answer?")

@@ -34,11 +34,12 @@ async def refresh(
     """Pull, normalise and publish a dataset; fall back to the last good version.
 
     A pull that fails answers 200 with `status: stale` and a `warning` as long as there is a
-    version to serve, and a problem with the same words if there is none. Calls that arrive
-    together share one pull.
+    version to serve, and a problem with the same words if there is none. So does one whose data
+    changed more than the dataset allows, unless `force` is true. Calls that arrive together
+    share one pull.
     """
     asked = asked or RefreshRequest()
     dataset = services.dataset(asked.dataset)
-    options = RefreshOptions(full=asked.full, verify=asked.verify)
+    options = RefreshOptions(full=asked.full, verify=asked.verify, force=asked.force)
     outcome = await services.refresh.refresh(dataset, source=asked.source, options=options)
     return RefreshResponse.of(outcome)

@@ -25,6 +25,11 @@ async def read_series(services: ServicesDep, asked: SeriesRequestDep) -> Respons
 
     If the data may be old, `warning` says so in words to show as they stand. The header
     `X-Series-Warning` holds the same words (percent-encoded where they are not ASCII), for CSV too.
+    `freshness` and `X-Series-Freshness` tell machines. Data past its expiry is refused unless
+    `allow_expired=true`. With `If-None-Match`, an answer that did not change is a 304.
     """
-    view = await services.reader.read(services.dataset(asked.dataset), asked.query)
-    return await series_response(view, asked.format)
+    dataset = services.dataset(asked.dataset)
+    view = await services.reader.read(
+        dataset, asked.query, asked.pin, allow_expired=asked.allow_expired
+    )
+    return await series_response(view, asked)

@@ -17,7 +17,7 @@ from app.errors import (
     SeriesError,
     SourceUnreachableError,
 )
-from tests.api.bench import Bench
+from tests.api.bench import Bench, problem
 from tests.fakes import FakeAuthProbe
 
 MISSING = ConfigProblem(variable="SAC_TOKEN_URL", found="nothing", expected="x", example="y")
@@ -33,6 +33,8 @@ async def test_auth_is_ok_when_a_token_can_be_had(bench: Bench) -> None:
         "code": None,
         "checked_at": "2026-11-21T14:05:00Z",
         "expires_at": "2026-11-21T15:05:00Z",
+        "breaker": "closed",
+        "next_attempt": None,
     }
 
 
@@ -106,3 +108,34 @@ async def test_ready_does_not_ask_the_tenant(filled: Bench) -> None:
     """A tenant that is down does not take the service out of rotation."""
     filled.use(auth=FakeAuthProbe.failing(SourceUnreachableError("No connection.")))
     assert (await filled.get("/health/ready")).status_code == 200
+
+
+async def test_an_open_breaker_is_shown(filled: Bench) -> None:
+    """After failures in a row the tenant is not asked; readers keep the real reason."""
+    filled.source.error = SourceUnreachableError("No connection to the tenant.")
+    for _ in range(3):
+        assert (await filled.refresh()).json()["warning_code"] == "source_unreachable"
+    pulls = len(filled.source.pulls)
+    paused = (await filled.refresh()).json()
+    assert (paused["status"], paused["warning_code"]) == ("stale", "source_paused")
+    assert paused["freshness"]["reason"] == "source_unreachable"
+    assert len(filled.source.pulls) == pulls
+    health = (await filled.get("/health/auth")).json()
+    assert (health["breaker"], health["next_attempt"]) == ("open", "2026-11-21T14:06:00Z")
+    forced = await filled.refresh({"force": True})
+    assert forced.json()["warning_code"] == "source_paused"
+    filled.clock.tick()
+    filled.source.error = None
+    assert (await filled.get("/health/auth")).json()["breaker"] == "half_open"
+    assert (await filled.refresh()).json()["warning"] is None
+    assert (await filled.get("/health/auth")).json()["breaker"] == "closed"
+
+
+async def test_without_a_cache_an_open_breaker_says_when_to_come_back(bench: Bench) -> None:
+    """Nothing to show and nothing sent: a problem with the time to wait."""
+    bench.source.error = SourceUnreachableError("No connection to the tenant.")
+    for _ in range(3):
+        await bench.refresh()
+    refused = await bench.refresh()
+    assert problem(refused, 503)["code"] == "source_paused"
+    assert refused.headers["retry-after"] == "60"

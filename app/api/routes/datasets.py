@@ -1,0 +1,21 @@
+"""`GET /datasets`."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.deps import ServicesDep
+from app.api.encode import dataset_summary
+from app.api.report_schemas import DatasetsResponse
+
+router = APIRouter(tags=["series"])
+
+
+@router.get("/datasets", summary="List the datasets")
+async def datasets(services: ServicesDep) -> DatasetsResponse:
+    """List all datasets with the version that is served and how fresh it is.
+
+    A dataset that was never refreshed, or cannot be read, is listed as `unknown` and says why.
+    """
+    found = await services.overview.datasets()
+    return DatasetsResponse(datasets=[dataset_summary(one) for one in found])

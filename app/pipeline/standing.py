@@ -1,0 +1,98 @@
+"""Tells how a series stands: how fresh it is, and what its readers must be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.errors import SeriesError
+from app.pipeline.freshness import Notice, freshness_of, notice_of
+from app.pipeline.ports import AttemptStore, Clock, DatasetCatalogue
+from app.records import CachedSeries
+from app.reports import Attempt, AttemptOutcome, Freshness, FreshnessState
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a reader of a series is told beside its points.
+
+    Attributes:
+        notice: The sentence to show.
+        freshness: The same as data.
+    """
+
+    notice: Notice
+    freshness: Freshness
+
+
+class Standing:
+    """Judges series by their age and by how the last refresh ended. Calls block.
+
+    Args:
+        catalogue: Knows how old is too old.
+        attempts: Where the ends of refreshes are kept; a restart does not forget them.
+        clock: Tells the age.
+        next_attempt: Tells when the service will refresh a dataset by itself; None for never.
+    """
+
+    def __init__(
+        self,
+        catalogue: DatasetCatalogue,
+        attempts: AttemptStore,
+        clock: Clock,
+        next_attempt: Callable[[str], datetime | None],
+    ) -> None:
+        self._catalogue = catalogue
+        self._attempts = attempts
+        self._clock = clock
+        self._next_attempt = next_attempt
+
+    def of(self, series: CachedSeries) -> Told:
+        """Judge a version that is shown."""
+        dataset = series.metadata.dataset
+        freshness = freshness_of(
+            series,
+            self._attempts.last(dataset),
+            self._catalogue.policy(dataset),
+            self._clock.now(),
+            self._next_attempt(dataset),
+        )
+        return Told(notice_of(series, freshness), freshness)
+
+    def of_nothing(self, dataset: str, error: SeriesError) -> Freshness:
+        """Judge a dataset that has no version to show; the error says why."""
+        attempt = self._attempts.last(dataset)
+        return Freshness(
+            state=FreshnessState.UNKNOWN,
+            last_attempt=None if attempt is None else attempt.at,
+            reason=error.code,
+            sentence=error.sentence,
+            next_attempt=self._next_attempt(dataset),
+        )
+
+    def succeeded(self, dataset: str) -> None:
+        """Keep that a refresh ended well."""
+        self._keep(dataset, AttemptOutcome.SUCCEEDED, None, None)
+
+    def failed(self, dataset: str, error: SeriesError, left: CachedSeries | None) -> None:
+        """Keep that a refresh failed, and which version it left as it was."""
+        self._keep(dataset, AttemptOutcome.FAILED, error, left)
+
+    def _keep(
+        self,
+        dataset: str,
+        outcome: AttemptOutcome,
+        error: SeriesError | None,
+        left: CachedSeries | None,
+    ) -> None:
+        self._attempts.keep(
+            Attempt(
+                dataset=dataset,
+                outcome=outcome,
+                at=self._clock.now(),
+                data_time=left.metadata.last_refresh_time if left else None,
+                code=error.code if error else None,
+                sentence=error.sentence if error else None,
+            )
+        )

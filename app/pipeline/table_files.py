@@ -1,0 +1,140 @@
+"""The files of one Delta table as files: listed, deleted, and brought to the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pyarrow.fs as pa_fs
+
+from app.errors import CacheUnavailableError
+from app.pipeline.delta_log import LOG_FOLDER, SAVED_PATH, open_folder, translated
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file in the folder of a table or in its log.
+
+    Attributes:
+        path: Where it is, within the folder of the table.
+        size_bytes: Its size.
+        written: When it was last written (UTC); None if the place does not say.
+    """
+
+    path: str
+    size_bytes: int
+    written: datetime | None
+
+
+class TableFiles:
+    """The files in the folder of one table and in its log.
+
+    Args:
+        uri: The folder of the table.
+        storage_options: Passed through to the object store.
+    """
+
+    def __init__(self, uri: str, storage_options: Mapping[str, str]) -> None:
+        self._uri = uri
+        self._options = dict(storage_options)
+        self._folder = local_folder(uri)
+
+    def entries(self) -> list[FileEntry]:
+        """Return the files of the table and of its log, also those that were never finished.
+
+        Raises:
+            CacheUnavailableError: The place cannot be read.
+        """
+        with translated("list the cache", self._uri):
+            if self._folder is not None:
+                return [_local_entry(self._folder, path) for path in _local_files(self._folder)]
+            infos = [
+                info
+                for part in ("", LOG_FOLDER)
+                for info in open_folder(self._uri, self._options).get_file_info(
+                    pa_fs.FileSelector(part, allow_not_found=True)
+                )
+            ]
+        files = [info for info in infos if info.type is pa_fs.FileType.File]
+        return [FileEntry(info.path, info.size, info.mtime) for info in files]
+
+    def mark_saved(self) -> None:
+        """Note beside the table that it has had a commit; does nothing if that is noted.
+
+        Raises:
+            CacheUnavailableError: It cannot be noted.
+        """
+        with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+            files = open_folder(self._uri, self._options)
+            if files.get_file_info(SAVED_PATH).type is not pa_fs.FileType.File:
+                files.open_output_stream(SAVED_PATH).close()
+
+    def delete(self, path: str) -> None:
+        """Delete a file of the table; one that is gone already is no trouble.
+
+        Raises:
+            CacheUnavailableError: It cannot be deleted.
+        """
+        with translated("clean the cache", self._uri, otherwise=CacheUnavailableError):
+            if self._folder is not None:
+                (self._folder / path).unlink(missing_ok=True)
+                return
+            with suppress(FileNotFoundError):
+                open_folder(self._uri, self._options).delete_file(path)
+
+    def sync(self, paths: Iterable[str]) -> None:
+        """Wait until files are on the disk, so that not even a power cut takes them away.
+
+        An object store answers only when that is so; on a local disk the system must be asked.
+
+        Raises:
+            CacheUnavailableError: The disk fails.
+        """
+        folder = self._folder
+        if folder is None:
+            return
+        with translated("write the cache to the disk", self._uri, otherwise=CacheUnavailableError):
+            for path in (*(folder / name for name in paths), folder / LOG_FOLDER, folder):
+                _sync(path)
+
+
+def local_folder(uri: str) -> Path | None:
+    """Return the folder that a URI means on this machine; None for an object store.
+
+    >>> local_folder("file:///data/my%20cache/sales"), local_folder("s3://bucket/cache")
+    (PosixPath('/data/my cache/sales'), None)
+    """
+    scheme, separator, _ = uri.partition("://")
+    if not separator:
+        return Path(uri)
+    return Path(url2pathname(urlsplit(uri).path)) if scheme == "file" else None
+
+
+def _local_files(folder: Path) -> list[Path]:
+    return [
+        path
+        for part in (folder, folder / LOG_FOLDER)
+        if part.is_dir()
+        for path in part.iterdir()
+        if path.is_file()
+    ]
+
+
+def _local_entry(folder: Path, path: Path) -> FileEntry:
+    found = path.stat()
+    written = datetime.fromtimestamp(found.st_mtime, UTC)
+    return FileEntry(path.relative_to(folder).as_posix(), found.st_size, written)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

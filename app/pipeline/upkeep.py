@@ -1,0 +1,88 @@
+"""What an operator does to a series: check it, mend it, go back, and clean up behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+
+from app.errors import (
+    CacheCorruptError,
+    CacheError,
+    CacheUnavailableError,
+    UnknownVersionError,
+)
+from app.pipeline.cleaning import Keep, drop_files, drop_log
+from app.pipeline.delta_log import translated
+from app.pipeline.history import Pin, VersionCheck
+from app.pipeline.retention import Cleaned, Retention, oldest_kept
+from app.pipeline.series_table import SeriesTable, file_paths
+from app.records import CachedSeries
+
+
+def check(table: SeriesTable) -> Iterator[VersionCheck]:
+    """Read every version from its files, oldest first, and say what is wrong with it."""
+    for version in table.versions():
+        try:
+            table.prove(version)
+        except (CacheError, UnknownVersionError) as error:
+            yield VersionCheck(version, error.problem)
+        else:
+            yield VersionCheck(version, None)
+
+
+def roll_back(table: SeriesTable, version: int) -> CachedSeries:
+    """Publish the rows of an older version again; nothing is taken away."""
+    old = table.load(Pin(version))
+    metadata = replace(old.metadata, restored_version=version)
+    try:
+        current = table.load()
+    except CacheCorruptError:
+        return table.save(old.rows, metadata)
+    if current.warning is None and current.metadata.content_hash == metadata.content_hash:
+        return table.touch(metadata)
+    return table.save(old.rows, metadata)
+
+
+def repair(table: SeriesTable) -> CachedSeries | None:
+    """Publish the newest whole version again if what came after it cannot be used."""
+    series = table.load()
+    if series.warning is None:
+        return None
+    restored = series.metadata.restored_version
+    version = series.version if restored is None else restored
+    return table.save(series.rows, replace(series.metadata, restored_version=version))
+
+
+def vacuum(table: SeriesTable, retention: Retention, now: datetime) -> Cleaned:
+    """Take away the versions that no rule keeps, and what broken writers left."""
+    current = table.load()
+    if current.warning is not None:
+        raise CacheCorruptError(
+            current.warning, next_step="Refresh or repair the dataset before cleaning it."
+        )
+    infos = table.history(None)
+    oldest = oldest_kept(infos, retention, current=current.version, now=now)
+    keep = Keep(oldest, _shown_since(table, oldest), now - retention.grace)
+    versions = _drop_log(table, keep)
+    gone = drop_files(table.files, keep)
+    size = sum(entry.size_bytes for entry in gone)
+    return Cleaned(versions=versions, files=len(gone), bytes=size, oldest=oldest)
+
+
+def _shown_since(table: SeriesTable, oldest: int) -> set[str]:
+    """Return the data files that a version or a later one shows; all of them must open."""
+    shown = set(file_paths(table.open_version(oldest)))
+    for version in table.versions():
+        commit = table.log.commit(version) if version > oldest else None
+        if commit is not None and commit.changes_data:
+            shown.update(file_paths(table.open_version(version)))
+    return shown
+
+
+def _drop_log(table: SeriesTable, keep: Keep) -> int:
+    if table.versions()[0] == keep.oldest:
+        return 0
+    with translated("clean the cache", table.uri, otherwise=CacheUnavailableError):
+        table.open_version(keep.oldest).create_checkpoint()
+    return drop_log(table.files, keep)
