@@ -31,6 +31,7 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
         "/series",
         "/refresh",
         "/datasets",
+        "/metrics",
         "/datasets/{name}/versions",
         "/datasets/{name}/diff",
         "/datasets/{name}/rollback",

@@ -1,0 +1,28 @@
+"""`GET /metrics`, for Prometheus."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api.deps import ServicesDep
+from app.api.metrics import MEDIA_TYPE, metrics_text
+
+router = APIRouter(tags=["health"])
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Prometheus' text form",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        }
+    },
+)
+async def metrics(services: ServicesDep) -> Response:
+    """Tell how the breaker stands, and age, freshness, rows and version of every dataset."""
+    datasets = await services.overview.datasets()
+    return Response(metrics_text(services.breaker.status(), datasets), media_type=MEDIA_TYPE)
