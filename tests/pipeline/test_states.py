@@ -51,6 +51,8 @@ class Model:
         data_time: When the source last confirmed the rows; None before the first success.
         rows: How many rows a reader gets.
         failed: The code of the last refresh, if it failed after that; else None.
+        failed_until: Data confirmed after this are newer than the failure.
+        restored: Whether the rows are an older version that was brought back.
         failures: Failures of the source in a row, since the service started.
         until: When the source may be asked again; None if it may be now.
     """
@@ -58,6 +60,8 @@ class Model:
     data_time: datetime | None = None
     rows: int = 0
     failed: str | None = None
+    failed_until: datetime | None = None
+    restored: bool = False
     failures: int = 0
     until: datetime | None = None
 
@@ -75,6 +79,7 @@ class Refreshes(RuleBasedStateMachine):
         self.catalogue.rules = POLICY
         self.source = FakeSource()
         self.model = Model()
+        self.published: list[tuple[datetime, int]] = []
         self.value = 0
 
     def teardown(self) -> None:
@@ -133,8 +138,7 @@ class Refreshes(RuleBasedStateMachine):
         else:
             self.answered()
             assert outcome.status in {RefreshStatus.REFRESHED, RefreshStatus.UNCHANGED}
-            self.model.data_time, self.model.rows = self.clock.now(), count
-            self.model.failed = None
+            self.succeeded(count)
 
     @rule(force=st.booleans())
     def pull_nothing(self, force: bool) -> None:
@@ -197,7 +201,24 @@ class Refreshes(RuleBasedStateMachine):
             assert isinstance(view, CacheError) or view.result.total in seen
         assert len(self.source.pulls) == before + 1
         self.answered()
-        self.model = Model(self.clock.now(), len(MONTHS))
+        self.succeeded(len(MONTHS))
+
+    @precondition(lambda self: self.published)
+    @rule(data=st.data())
+    def roll_back(self, data: st.DataObject) -> None:
+        """Bring an older version back; its data stay as old as they are."""
+        version = data.draw(st.integers(0, len(self.published) - 1), label="version")
+        self.cache.roll_back("default", version)
+        self.published.append(self.published[version])
+        self.model.data_time, self.model.rows = self.published[version]
+        self.model.restored = True
+
+    @invariant()
+    def every_version_is_still_there(self) -> None:
+        """Refreshes and rollbacks add versions, failures do not, and none changes or goes."""
+        kept = self.cache.versions.get("default", [])
+        told = [(one.metadata.last_refresh_time, one.rows.num_rows) for one in kept]
+        assert told == self.published
 
     @invariant()
     def readers_are_told_the_truth(self) -> None:
@@ -209,7 +230,8 @@ class Refreshes(RuleBasedStateMachine):
         assert (freshness.data_time, view.result.total) == (self.model.data_time, self.model.rows)
         assert freshness.state is self.expected()
         if freshness.state is FreshnessState.STALE:
-            assert freshness.reason == (self.model.failed or "too_old")
+            otherwise = "restored_version" if self.model.restored else "too_old"
+            assert freshness.reason == (self.failure() or otherwise)
         assert (view.notice.text is None) == (freshness.state is FreshnessState.FRESH)
 
     @invariant()
@@ -237,8 +259,20 @@ class Refreshes(RuleBasedStateMachine):
             return FreshnessState.UNKNOWN
         if age > 72 * HOUR:
             return FreshnessState.EXPIRED
-        stale = self.model.failed is not None or age > 24 * HOUR
+        stale = self.failure() is not None or self.model.restored or age > 24 * HOUR
         return FreshnessState.STALE if stale else FreshnessState.FRESH
+
+    def failure(self) -> str | None:
+        """Return the code of the last failure, if the data are not newer than it."""
+        until, shown = self.model.failed_until, self.model.data_time
+        return self.model.failed if until and shown and shown <= until else None
+
+    def succeeded(self, rows: int) -> None:
+        """Note that a refresh published so many rows."""
+        self.model.data_time, self.model.rows = self.clock.now(), rows
+        self.model.failed = self.model.failed_until = None
+        self.model.restored = False
+        self.published.append((self.clock.now(), rows))
 
     def paused(self) -> bool:
         """Return whether the source must be left alone now."""
@@ -258,6 +292,7 @@ class Refreshes(RuleBasedStateMachine):
             assert outcome.metadata.last_refresh_time == self.model.data_time
         if attempt and self.model.data_time is not None:
             self.model.failed = code
+            self.model.failed_until = max(self.clock.now(), self.model.data_time)
 
     def refresh(self, rows: Sequence[tuple[str, ...]], *, force: bool) -> RefreshOutcome | None:
         """Refresh; None if there was nothing to fall back to."""
