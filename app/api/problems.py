@@ -123,6 +123,10 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     ),
     errors.UnknownVersionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such version"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
+    errors.QueryTooLargeError: ProblemKind(_MALFORMED, "The answer would be too large"),
+    # The query is sound: a faster machine, or this one at another hour, may answer it.
+    errors.QueryTooSlowError: ProblemKind(_UNAVAILABLE, "The query takes too long"),
+    errors.CursorGoneError: ProblemKind(HTTPStatus.GONE, "The version of the pages is gone"),
     errors.SourceConflictError: ProblemKind(
         HTTPStatus.CONFLICT, "Sample data would replace real data"
     ),

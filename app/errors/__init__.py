@@ -49,6 +49,9 @@
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
         ├── BadQueryError
+        ├── QueryTooLargeError       its answer would have too many rows
+        ├── QueryTooSlowError        it took too long
+        ├── CursorGoneError          the version that a cursor reads is gone
         └── SourceConflictError      sample data would overwrite data of a tenant
 
 Every leaf has a stable `code` for machines, and two sentences for people: what is wrong, and the
@@ -70,12 +73,15 @@ from app.errors.local import (
     CacheError,
     CacheMissingError,
     CacheUnavailableError,
+    CursorGoneError,
     DataError,
     DriftRejectedError,
     EmptyPullError,
     ExpiredError,
     GrainError,
     MixedDataError,
+    QueryTooLargeError,
+    QueryTooSlowError,
     RequestError,
     SourceConflictError,
     UnknownColumnError,
@@ -130,6 +136,7 @@ __all__ = [
     "ConfigError",
     "ConfigProblem",
     "CredentialsRefusedError",
+    "CursorGoneError",
     "DataChangedError",
     "DataError",
     "DeadlineExceededError",
@@ -151,6 +158,8 @@ __all__ = [
     "ModelNotFoundError",
     "NotAcceptableError",
     "QueryRefusedError",
+    "QueryTooLargeError",
+    "QueryTooSlowError",
     "RateLimitedError",
     "RedirectedError",
     "RequestError",

@@ -1,0 +1,42 @@
+"""Questions to a cached series: which periods, which members, how coarse, in which form. Pure.
+
+`run_query` answers from a table; who asks the same series again keeps its `Cube`. The meaning of
+each part of a `SeriesQuery`, and the order in which they apply, is in docs/queries.md.
+"""
+
+from app.pipeline.query.asked import (
+    Aggregation,
+    Fill,
+    SeriesQuery,
+    SortKey,
+    Transform,
+    parse_sort,
+)
+from app.pipeline.query.bounds import parse_end, parse_start
+from app.pipeline.query.cube import Cube
+from app.pipeline.query.guards import MAX_ROWS, Guards
+from app.pipeline.query.plan import Plan, is_light, plan_query
+from app.pipeline.query.result import Column, Columns, QueryResult
+from app.pipeline.query.run import run_plan, run_query
+
+__all__ = [
+    "MAX_ROWS",
+    "Aggregation",
+    "Column",
+    "Columns",
+    "Cube",
+    "Fill",
+    "Guards",
+    "Plan",
+    "QueryResult",
+    "SeriesQuery",
+    "SortKey",
+    "Transform",
+    "is_light",
+    "parse_end",
+    "parse_sort",
+    "parse_start",
+    "plan_query",
+    "run_plan",
+    "run_query",
+]
