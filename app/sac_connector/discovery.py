@@ -13,12 +13,11 @@ from app.catalogue import ColumnInfo, Member, ModelInfo, ModelSummary, Role
 from app.errors import SourceError
 from app.sac_connector import answers, wire
 from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
-from app.sac_connector.masters import ID
+from app.sac_connector.masters import text_columns
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES
 
 _SAMPLE_MEMBERS: Final = 5
-_DESCRIPTION: Final = "Description"
 
 
 class ModelDirectory:
@@ -101,11 +100,10 @@ class ModelDirectory:
         entity_set = column + MASTER_SUFFIX
         if entity_set not in model.entity_sets:
             return ()
-        key = {Role.DATE: "DATE", Role.VERSION: "VERSION"}.get(model.schema.role(column)[0], ID)
-        listed = model.schema.masters.get(entity_set, (key, _DESCRIPTION))
-        if key not in listed:
+        role, _ = model.schema.role(column)
+        texts = text_columns(role, model.schema.masters.get(entity_set))
+        if not texts:
             return ()
-        texts = tuple(text for text in (key, _DESCRIPTION) if text in listed)
         url = wire.top_url(session.root, entity_set, _SAMPLE_MEMBERS)
         rows = await self._top(session, url, texts)
         return _sample(rows) if rows else ()
