@@ -11,6 +11,7 @@ import pytest
 
 from app.catalogue import DimensionLabels
 from app.sac_connector import labels as module
+from app.sac_connector.wire import SetQuery
 from tests.sac_connector.rig import DEFINITION, FakeTenant, connected, refusal
 
 DESCRIBED = (
@@ -85,3 +86,9 @@ async def test_a_huge_master_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> N
     found, asked = await told(listed([{"ID": "1", "Description": "Köln"}]))
     assert (found["Region"].members, found["Shop"].members) == ({}, {"1": "Köln"})
     assert sorted(asked) == ["RegionMaster", "ShopMaster", "ShopMaster"]
+
+
+def test_the_size_of_a_master_is_asked_for_without_columns() -> None:
+    """An empty `$select` names nothing, and may be refused."""
+    query = SetQuery("https://t/", "RegionMaster", (), ("ID",), None, 10, counted=True)
+    assert query.count() == "https://t/RegionMaster?$count=true&$top=0"
