@@ -27,7 +27,7 @@ TESTED_ELSEWHERE = {
 }
 # Where a call may stand, and nowhere else.
 ROOMS = {
-    r"AsyncClient\(": {"app/wiring.py"},
+    r"AsyncClient\(": {"app/wiring.py", "app/client/aio.py"},
     r"Depends\(": {"app/api/deps.py"},
     r"HTTPException": set[str](),
     r"\(BaseModel\)": {
