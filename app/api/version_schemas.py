@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from app.api.schemas import MetadataModel, PullReportModel
 from app.pipeline.diff import Points
@@ -135,7 +135,7 @@ class RollbackRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 3}]})
 
-    version: int = Field(ge=0, description="One of `GET /datasets/{name}/versions`.")
+    version: StrictInt = Field(ge=0, description="One of `GET /datasets/{name}/versions`.")
 
 
 class RollbackResponse(BaseModel):

@@ -48,6 +48,7 @@
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
+        ├── UnknownDimensionError    the series has no such dimension
         ├── BadQueryError
         └── SourceConflictError      sample data would overwrite data of a tenant
 
@@ -80,6 +81,7 @@ from app.errors.local import (
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownDimensionError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -167,6 +169,7 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownDimensionError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]

@@ -118,6 +118,12 @@ class UnknownVersionError(RequestError):
     code = "unknown_version"
 
 
+class UnknownDimensionError(RequestError):
+    """The series has no dimension of this name."""
+
+    code = "unknown_dimension"
+
+
 class BadQueryError(RequestError):
     """A query parameter is malformed, or names what the series does not have.
 

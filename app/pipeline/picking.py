@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from app.catalogue import DimensionLabels, Labels
-from app.errors import BadQueryError, UnknownDatasetError
+from app.errors import BadQueryError, UnknownDatasetError, UnknownDimensionError
 from app.periods import is_finer
 from app.pipeline.contract import DIMENSION_PREFIX, dimensions_of, nearest_first
 from app.pipeline.members import MemberFacts, count_members, having, searched
@@ -138,7 +138,8 @@ class Pickers:
 
         Raises:
             UnknownDatasetError: No dataset has this name.
-            BadQueryError: The series has no such dimension, or no such member to filter by.
+            UnknownDimensionError: The series has no such dimension.
+            BadQueryError: It has no such dimension or member to filter by.
             CacheError: There is nothing to serve.
         """
         return await asyncio.to_thread(self._choose, dataset, dimension, query)
@@ -158,8 +159,13 @@ class Pickers:
 
     def _choose(self, dataset: str, dimension: str, query: MemberQuery) -> MemberChoice:
         series, labels = self._load(dataset)
-        name = _known(series, dimension, "dimension")
-        filters = {_known(series, other, other): ids for other, ids in query.filters.items()}
+        name = _found(series, dimension)
+        if name is None:
+            raise UnknownDimensionError(
+                f"The series has no dimension '{dimension[:80]}'.",
+                next_step=_names(series, dimension),
+            )
+        filters = {_filtered(series, other): ids for other, ids in query.filters.items()}
         filters.pop(name, None)
         for other, ids in filters.items():
             _check_ids(series, other, ids)
@@ -206,17 +212,26 @@ def _of(labels: Labels | None, name: str) -> DimensionLabels:
     return _NO_LABELS if labels is None else labels.dimensions.get(name, _NO_LABELS)
 
 
-def _known(series: CachedSeries, name: str, parameter: str) -> str:
+def _found(series: CachedSeries, name: str) -> str | None:
     names = dimensions_of(series.rows.schema)
-    for candidate in (name, DIMENSION_PREFIX + name):
-        if candidate in names:
-            return candidate
-    listed = ", ".join(nearest_first(name, names, _SHOWN)) or "none"
-    raise BadQueryError(
-        f"The series has no dimension '{name[:80]}'.",
-        parameter=parameter,
-        next_step=f"Dimensions of the series: {listed}.",
-    )
+    return next((one for one in (name, DIMENSION_PREFIX + name) if one in names), None)
+
+
+def _filtered(series: CachedSeries, name: str) -> str:
+    found = _found(series, name)
+    if found is None:
+        raise BadQueryError(
+            f"The series has no dimension '{name[:80]}'.",
+            parameter=name,
+            next_step=_names(series, name),
+        )
+    return found
+
+
+def _names(series: CachedSeries, wanted: str) -> str:
+    names = dimensions_of(series.rows.schema)
+    listed = ", ".join(nearest_first(wanted, names, _SHOWN)) or "none"
+    return f"Dimensions of the series: {listed}."
 
 
 def _check_ids(series: CachedSeries, dimension: str, ids: Sequence[str]) -> None:

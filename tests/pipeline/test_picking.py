@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.catalogue import DimensionLabels, Labels
-from app.errors import BadQueryError, CacheMissingError, UnknownDatasetError
+from app.errors import BadQueryError, CacheMissingError, UnknownDatasetError, UnknownDimensionError
 from app.pipeline.cache import DeltaCache
 from app.pipeline.normalize import normalize
 from app.pipeline.picking import MemberQuery, Pickers
@@ -103,7 +103,7 @@ async def test_what_does_not_exist_is_named(pickers: Pickers) -> None:
         await pickers.dataset("sale")
     with pytest.raises(CacheMissingError):
         await pickers.dataset("empty")
-    with pytest.raises(BadQueryError, match="Dimensions of the series: dim_region"):
+    with pytest.raises(UnknownDimensionError, match="Dimensions of the series: dim_region"):
         await pickers.members("sales", "regio", wanted())
     with pytest.raises(BadQueryError, match=r"no member .EMA.\..* Members: EMEA"):
         await pickers.members("sales", "cost_center", wanted(filters={"region": ("EMA",)}))

@@ -72,7 +72,7 @@ async def test_wrong_questions_are_answered_with_the_right_names(filled: Bench) 
     """Unknown datasets, dimensions, members and parameters each get a problem."""
     problem(await filled.get("/datasets/nothing"), 404)
     url = "/datasets/default/dimensions"
-    assert "dim_region" in problem(await filled.get(f"{url}/regoin"), 422)["detail"]
+    assert "dim_region" in problem(await filled.get(f"{url}/regoin"), 404)["detail"]
     body = problem(await filled.get(f"{url}/region?serch=a"), 422)
     assert (body["parameter"], "search" in body["detail"]) == ("serch", True)
     assert problem(await filled.get(f"{url}/region?dim_product=Bik"), 422)["parameter"] == (
