@@ -49,6 +49,7 @@
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
         ├── UnknownDimensionError    the series has no such dimension
+        ├── UnknownModelError        the tenant has no such model
         ├── BadQueryError
         └── SourceConflictError      sample data would overwrite data of a tenant
 
@@ -82,6 +83,7 @@ from app.errors.local import (
     UnknownColumnError,
     UnknownDatasetError,
     UnknownDimensionError,
+    UnknownModelError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -170,6 +172,7 @@ __all__ = [
     "UnknownColumnError",
     "UnknownDatasetError",
     "UnknownDimensionError",
+    "UnknownModelError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]

@@ -124,6 +124,12 @@ class UnknownDimensionError(RequestError):
     code = "unknown_dimension"
 
 
+class UnknownModelError(RequestError):
+    """The tenant has no model of the id that a caller asked about."""
+
+    code = "unknown_model"
+
+
 class BadQueryError(RequestError):
     """A query parameter is malformed, or names what the series does not have.
 

@@ -208,7 +208,8 @@ class ModelCatalogue(Protocol):
         """Return the columns of one model, with a few members of each dimension.
 
         Raises:
-            SourceError: The source refuses or fails, or has no such model.
+            SourceError: The source refuses or fails.
+            UnknownModelError: It has no such model.
             ConfigError: The source is not configured.
         """
         ...

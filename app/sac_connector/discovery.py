@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from app.catalogue import ColumnInfo, Member, ModelInfo, ModelSummary, Role
-from app.errors import SourceError
+from app.errors import ModelNotFoundError, SourceError, UnknownModelError
 from app.sac_connector import answers, wire
 from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
 from app.sac_connector.masters import text_columns
@@ -55,10 +55,18 @@ class ModelDirectory:
         """Return the columns of one model, with a few members of each dimension.
 
         Raises:
-            SourceError: The tenant refuses or fails, or has no such model.
+            SourceError: The tenant refuses or fails.
+            UnknownModelError: It has no such model.
         """
-        session = self._session(model_id)
-        model = await self._models.read(model_id, session)
+        try:
+            session = self._session(model_id)
+            model = await self._models.read(model_id, session)
+        except ModelNotFoundError as error:
+            raise UnknownModelError(
+                f"SAP Analytics Cloud has no model '{model_id[:80]}'.",
+                next_step="Ids are case-sensitive; GET /models and `python -m demo.discover` list "
+                "them.",
+            ) from error
         schema = model.schema
         members = await asyncio.gather(
             *(self._members(session, model, column) for column in schema.dimensions)
