@@ -48,6 +48,8 @@
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
+        ├── UnknownDimensionError    the series has no such dimension
+        ├── UnknownModelError        the tenant has no such model
         ├── BadQueryError
         ├── QueryTooLargeError       its answer would have too many rows
         ├── QueryTooSlowError        it took too long
@@ -86,6 +88,8 @@ from app.errors.local import (
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownDimensionError,
+    UnknownModelError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -176,6 +180,8 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownDimensionError",
+    "UnknownModelError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]
