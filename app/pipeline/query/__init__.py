@@ -14,6 +14,7 @@ from app.pipeline.query.asked import (
 )
 from app.pipeline.query.bounds import parse_end, parse_start
 from app.pipeline.query.cube import Cube
+from app.pipeline.query.cursor import Cursor, Place, digest_of, parse_cursor
 from app.pipeline.query.guards import MAX_ROWS, Guards
 from app.pipeline.query.plan import Plan, is_light, plan_query
 from app.pipeline.query.result import Column, Columns, QueryResult
@@ -25,14 +26,18 @@ __all__ = [
     "Column",
     "Columns",
     "Cube",
+    "Cursor",
     "Fill",
     "Guards",
+    "Place",
     "Plan",
     "QueryResult",
     "SeriesQuery",
     "SortKey",
     "Transform",
+    "digest_of",
     "is_light",
+    "parse_cursor",
     "parse_end",
     "parse_sort",
     "parse_start",

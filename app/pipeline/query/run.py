@@ -58,14 +58,34 @@ def run_query(
     """
     cube = source if isinstance(source, Cube) else Cube.of(source)
     plan = plan_query(cube, metadata, query)
-    return run_plan(cube, plan, offset=offset, guards=guards)
+    return run_plan(cube, plan, offset=offset, limit=query.limit, guards=guards)
 
 
-def run_plan(cube: Cube, plan: Plan, *, offset: int = 0, guards: Guards = USUAL) -> QueryResult:
-    """Answer a query that was checked; arguments and errors as for `run_query`."""
+def run_plan(
+    cube: Cube,
+    plan: Plan,
+    *,
+    offset: int = 0,
+    limit: int | None = None,
+    guards: Guards = USUAL,
+) -> QueryResult:
+    """Answer a query that was checked.
+
+    Args:
+        cube: The series that it was checked against.
+        plan: The query.
+        offset: So many rows of the answer are left out.
+        limit: Most rows to return, in place of the query's own; None for all.
+        guards: What the query may cost.
+
+    Raises:
+        QueryTooLargeError: The answer has too many rows.
+        QueryTooSlowError: It took too long.
+    """
+    page = offset, limit
     guards.check()
     if plan.is_plain:
-        return _stored_points(cube.base, plan, offset, guards)
+        return _stored_points(cube.base, plan, page, guards)
     source = cube.over(plan.needed, guards)
     kept = tuple(source.dimensions.index(cube.base.dimensions[place]) for place in plan.kept)
     keys = keys_of(source, codes_within(plan, source, cube))
@@ -76,20 +96,22 @@ def run_plan(cube: Cube, plan: Plan, *, offset: int = 0, guards: Guards = USUAL)
     points = _points(source, keys, kept, (plan, window), guards)
     guards.check()
     total = len(points.groups)
-    page = _page(total, plan, offset, guards)
+    shown = _page(total, page, guards)
     if plan.sort:
         points = _sorted(source, kept, points, plan)
-    return _result(source, kept, points, plan, page)
+    return _result(source, kept, points, plan, shown)
 
 
-def _stored_points(index: SeriesIndex, plan: Plan, offset: int, guards: Guards) -> QueryResult:
+def _stored_points(
+    index: SeriesIndex, plan: Plan, page: tuple[int, int | None], guards: Guards
+) -> QueryResult:
     keys = keys_of(index, plan.selection.codes)
     guards.check()
     window = window_of(index, keys, plan)
     rows: Places = slice(0, 0) if window is None else index.rows_of(keys, window.first, window.last)
     guards.check()
     total = count_of(rows)
-    start, stop = _page(total, plan, offset, guards)
+    start, stop = _page(total, page, guards)
     if plan.sort:
         rows = _sorted_rows(index, rows, plan)
     shown = part_of(rows, start, stop)
@@ -124,8 +146,8 @@ def _points(
     return points
 
 
-def _page(total: int, plan: Plan, offset: int, guards: Guards) -> tuple[int, int]:
-    limit = plan.query.limit
+def _page(total: int, page: tuple[int, int | None], guards: Guards) -> tuple[int, int]:
+    offset, limit = page
     stop = total if limit is None else min(offset + limit, total)
     start = min(offset, stop)
     guards.refuse_beyond(stop - start)
