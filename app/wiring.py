@@ -253,6 +253,7 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
                 breaker=breaker,
                 schedule=schedule,
                 cache=cache,
+                clock=clock,
             )
         finally:
             await refresh.close()

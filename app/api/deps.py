@@ -14,6 +14,7 @@ from app.pipeline.overview import Overview
 from app.pipeline.ports import (
     AuthProbe,
     CacheRepository,
+    Clock,
     DatasetCatalogue,
     ModelCatalogue,
 )
@@ -37,6 +38,7 @@ class Services:
         breaker: Tells whether the source is asked at all.
         schedule: Refreshes by itself while it is running.
         cache: Where versions are kept.
+        clock: What time it is.
     """
 
     catalogue: DatasetCatalogue
@@ -48,6 +50,7 @@ class Services:
     breaker: Breaker
     schedule: Schedule
     cache: CacheRepository
+    clock: Clock
 
     @property
     def versions(self) -> VersionService:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Final
 
 from fastapi import Query
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from app.api.media import Format, preferred
 from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
 from app.pipeline.history import NEWEST, Pin, parse_pin
@@ -42,19 +42,12 @@ _KNOWN: Final = (
 _REPEATABLE: Final = "group_by"
 
 
-class Format(StrEnum):
-    """How a series is written."""
-
-    JSON = "json"
-    CSV = "csv"
-
-
 @dataclass(frozen=True, slots=True)
 class SeriesRequest:
     """What a caller of `GET /series` asks for.
 
     Attributes:
-        dataset: Name of the dataset; None for the default one.
+        datasets: Names of the datasets; empty for the default one.
         query: Which of its points.
         format: How they are written.
         pin: Of which version.
@@ -62,7 +55,7 @@ class SeriesRequest:
         if_none_match: The header of this name: ETags of what the caller has.
     """
 
-    dataset: str | None
+    datasets: tuple[str, ...]
     query: SeriesQuery
     format: Format
     pin: Pin = NEWEST
@@ -106,7 +99,7 @@ async def series_request(
         Query(ge=1, le=MAX_LIMIT, description="At most this many points; all if absent."),
     ] = None,
     format: Annotated[  # noqa: A002 - the public name of the parameter
-        Format | None, Query(description="`json` or `csv`; by the `Accept` header if absent.")
+        Format | None, Query(description="How to write it; by the `Accept` header if absent.")
     ] = None,
     version: Annotated[
         int | None,
@@ -139,41 +132,13 @@ async def series_request(
     )
     form = format or preferred(request.headers.get("Accept"))
     return SeriesRequest(
-        dataset,
+        () if dataset is None else (dataset,),
         query,
         form,
         parse_pin(version, as_of),
         allow_expired=allow_expired,
         if_none_match=request.headers.get("If-None-Match"),
     )
-
-
-def preferred(accept: str | None) -> Format:
-    """Return the format that an `Accept` header prefers; JSON unless it clearly wants CSV.
-
-    >>> preferred("text/csv, */*;q=0.1")
-    <Format.CSV: 'csv'>
-    >>> preferred("text/html, */*")
-    <Format.JSON: 'json'>
-    """
-    weights = dict(_weight(part) for part in (accept or "").split(","))
-    csv = weights.get("text/csv", 0.0)
-    json = max(
-        weights.get(kind, 0.0) for kind in ("application/json", "application/*", "text/*", "*/*")
-    )
-    return Format.CSV if csv > json else Format.JSON
-
-
-def _weight(part: str) -> tuple[str, float]:
-    kind, *parameters = (piece.strip() for piece in part.lower().split(";"))
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return kind, float(value)
-            except ValueError:
-                return kind, 0.0
-    return kind, 1.0
 
 
 def _check_names(params: QueryParams) -> None:

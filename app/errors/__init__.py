@@ -49,6 +49,8 @@
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
         ├── BadQueryError
+        ├── UnknownProblemError      no kind of problem has this code
+        ├── FormatNotOfferedError    the Accept header excludes every form of a series
         └── SourceConflictError      sample data would overwrite data of a tenant
 
 Every leaf has a stable `code` for machines, and two sentences for people: what is wrong, and the
@@ -74,12 +76,14 @@ from app.errors.local import (
     DriftRejectedError,
     EmptyPullError,
     ExpiredError,
+    FormatNotOfferedError,
     GrainError,
     MixedDataError,
     RequestError,
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownProblemError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -140,6 +144,7 @@ __all__ = [
     "ExpiredError",
     "ExportNotAllowedError",
     "FilterNotPreparedError",
+    "FormatNotOfferedError",
     "GrainError",
     "GrantRefusedError",
     "HostNotFoundError",
@@ -167,6 +172,7 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownProblemError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]

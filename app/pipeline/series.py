@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 
-from app.errors import ExpiredError, UnknownDatasetError
+from app.errors import ExpiredError, SeriesError, UnknownDatasetError
 from app.pipeline.freshness import Notice, moment
 from app.pipeline.history import NEWEST, Pin
 from app.pipeline.ports import CacheRepository, DatasetCatalogue
@@ -33,6 +33,21 @@ class SeriesView:
     freshness: Freshness
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesAnswer:
+    """What one caller asked for, of one or several datasets.
+
+    Attributes:
+        views: One part for each dataset, in the order asked.
+        total: Rows that the query selects from all of them, over all pages.
+        next: Opaque cursor of the next page; None on the last.
+    """
+
+    views: tuple[SeriesView, ...]
+    total: int
+    next: str | None = None
+
+
 class SeriesReader:
     """Answers queries from the cache alone; a tenant that is down makes no difference.
 
@@ -54,17 +69,17 @@ class SeriesReader:
 
     async def read(
         self,
-        dataset: str,
+        datasets: tuple[str, ...],
         query: SeriesQuery,
         pin: Pin = NEWEST,
         *,
         allow_expired: bool = False,
-    ) -> SeriesView:
-        """Run a query on the last good version of a dataset, or on the one that is pinned.
+    ) -> SeriesAnswer:
+        """Run a query on the last good version of each dataset, or on the one that is pinned.
 
         Args:
-            dataset: Name of the dataset.
-            query: Which of its points.
+            datasets: Names of the datasets; empty for the default one.
+            query: Which of their points.
             pin: Of which version; whoever names one gets it, however old it is.
             allow_expired: Serve data that is too old, too; it is marked.
 
@@ -75,6 +90,38 @@ class SeriesReader:
             BadQueryError: The query names what the series does not have.
             CacheError: There is nothing to serve.
         """
+        views = [
+            await self._view(dataset, query, pin, allow_expired=allow_expired)
+            for dataset in datasets or self._catalogue.names[:1]
+        ]
+        return SeriesAnswer(tuple(views), sum(view.result.total for view in views))
+
+    async def stamp(self, datasets: tuple[str, ...], pin: Pin = NEWEST) -> Hashable | None:
+        """Return what changes whenever the answer to any query could change, but for the age.
+
+        Args:
+            datasets: Names of the datasets; empty for the default one.
+            pin: Of which version.
+
+        Returns:
+            None if it cannot be told, so that no answer may be used again.
+        """
+        parts: list[Hashable] = []
+        for dataset in datasets or self._catalogue.names[:1]:
+            if dataset not in self._catalogue.names:
+                return None
+            try:
+                series, told = await asyncio.to_thread(self._load, dataset, pin)
+            except SeriesError:
+                return None
+            meta = series.metadata
+            parts.append((series.version, meta.content_hash, meta.last_refresh_time))
+            parts.append((told.notice, replace(told.freshness, age_s=None)))
+        return tuple(parts)
+
+    async def _view(
+        self, dataset: str, query: SeriesQuery, pin: Pin, *, allow_expired: bool
+    ) -> SeriesView:
         if dataset not in self._catalogue.names:
             known = ", ".join(self._catalogue.names)
             raise UnknownDatasetError(

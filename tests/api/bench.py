@@ -90,6 +90,7 @@ class Bench:
             breaker=self.breaker,
             schedule=schedule,
             cache=self.cache,
+            clock=self.clock,
         )
         self.app.state.services = self.services
 
