@@ -181,6 +181,24 @@ class Settings(PolicyVariables, BaseSettings):
     cache_retention_versions: int | None = Field(
         None, ge=1, le=1_000_000, description="a number of versions, at least 1", examples=["30"]
     )
+    cors_origins: Annotated[
+        tuple[Annotated[str, AfterValidator(forms.origin)], ...],
+        NoDecode,
+        BeforeValidator(forms.split),
+    ] = Field(
+        (),
+        description="origins as https://bi.example.com, separated by commas",
+        examples=["https://bi.example.com"],
+    )
+    answer_cache_mb: int = Field(
+        64, ge=0, le=65_536, description="megabytes, 0 to 65536", examples=["64"]
+    )
+    query_max_rows: int = Field(
+        5_000_000, ge=1, le=1_000_000_000, description="rows, at least 1", examples=["5000000"]
+    )
+    query_timeout_s: float = Field(
+        30, gt=0, le=3600, description="seconds, more than 0, at most 3600", examples=["30"]
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="one of debug, info, warning, error", examples=["info"]
     )

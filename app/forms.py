@@ -126,6 +126,19 @@ def cache_uri(value: str) -> str:
     return value
 
 
+def origin(value: str) -> str:
+    """Refuse what is no origin as browsers write it: scheme, host, and a port if unusual."""
+    parts = urlsplit(text(value))
+    usual = {"http": ":80", "https": ":443"}
+    if parts.scheme not in usual or not parts.hostname or "*" in value:
+        raise ValueError("no origin")
+    if value != f"{parts.scheme}://{parts.netloc}" or value != value.lower():
+        raise ValueError("an origin with a path or in capitals")
+    if "@" in parts.netloc or parts.netloc.endswith(usual[parts.scheme]):
+        raise ValueError("an origin with credentials or its usual port")
+    return value
+
+
 def shown(value: object) -> str:
     """Cut a value to what an error can show on its one line."""
     return " ".join(str(value).split())[:_SHOWN_CHARACTERS]

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app.api import install_api
+from app.api import ApiOptions, install_api
 from app.config import Settings, load_settings
 from app.errors import ConfigError
 from app.observability.logs import configure_logging
@@ -31,7 +31,13 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     app = FastAPI(lifespan=lifespan)
-    install_api(app)
+    install_api(
+        app,
+        ApiOptions(
+            cors_origins=settings.cors_origins,
+            answer_cache_bytes=settings.answer_cache_mb * 1_000_000,
+        ),
+    )
     return app
 
 

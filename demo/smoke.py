@@ -33,7 +33,7 @@ async def smoke(cache_uri: str) -> str:
     async with open_services(settings, masker) as services:
         first = await services.refresh.refresh(DEFAULT_DATASET, source=Source.FIXTURE)
         again = await services.refresh.refresh(DEFAULT_DATASET, source=Source.FIXTURE)
-        view = await services.reader.read(DEFAULT_DATASET, SeriesQuery())
+        (view,) = (await services.reader.read((), SeriesQuery())).views
     meta = first.metadata
     if again.status is not RefreshStatus.UNCHANGED or again.metadata.max_date != meta.max_date:
         raise RuntimeError(f"a second refresh of the same file is '{again.status}'")

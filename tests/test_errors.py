@@ -14,7 +14,8 @@ import pytest
 
 import app
 from app import errors
-from app.api.problems import PROBLEMS
+from app.api.problem_pages import meaning_of, remedy_of
+from app.api.problems import PROBLEMS, type_of
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem, SeriesError, SourceError
 from app.sac_connector.faults import Answer, export_fault, token_fault, transport_fault
 
@@ -100,11 +101,28 @@ CASES = {
 }
 
 
-def test_the_page_lists_every_error_with_its_code_and_status() -> None:
-    """Code, class and HTTP status of every error are those of the page, in the tree's order."""
-    listed = {(code, name, status) for code, name, status, _ in rows("All codes")}
-    known = {(kind.code, kind.__name__, str(PROBLEMS[kind].status.value)) for kind in leaves()}
-    assert listed == known
+def row_of(kind: type[SeriesError]) -> str:
+    """Return the line of the page that an error must have."""
+    name = type_of(kind.code).rpartition("/")[2]
+    cells = [
+        f'<a id="{name}"></a>`{kind.code}`',
+        f"`{kind.__name__}`",
+        str(PROBLEMS[kind].status.value),
+        meaning_of(kind),
+        remedy_of(kind),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+@pytest.mark.parametrize("kind", leaves(), ids=lambda kind: kind.__name__)
+def test_the_page_lists_every_error(kind: type[SeriesError]) -> None:
+    """The page says of every error what the code and the service's own page of it say."""
+    assert row_of(kind) in PAGE.splitlines()
+
+
+def test_the_page_lists_no_other_error() -> None:
+    """An error that is gone is gone from the page."""
+    assert len(rows("All codes")) == len(leaves())
 
 
 def test_the_page_says_what_each_answer_of_a_tenant_means() -> None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastapi import FastAPI
 
+from app.api.compression import CompressionMiddleware
+from app.api.cors import install_cors
+from app.api.lane import AnswerLane
+from app.api.methods import MethodsMiddleware
 from app.api.middleware import RequestMiddleware
 from app.api.openapi import install_openapi
 from app.api.problems import install_problems
@@ -13,21 +19,47 @@ from app.api.routes import (
     metrics,
     models,
     pickers,
+    problems,
     refresh,
     series,
     versions,
 )
+from app.api.shortcut import SeriesShortcut
 
-__all__ = ["install_api"]
+__all__ = ["ApiOptions", "install_api"]
 
 
-def install_api(app: FastAPI) -> None:
-    """Add all routes, problem documents, the request middleware and the OpenAPI texts.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiOptions:
+    """What an installation may choose.
+
+    Attributes:
+        cors_origins: Origins whose web pages may read answers.
+        answer_cache_bytes: Room for finished answers; 0 for none.
+    """
+
+    cors_origins: tuple[str, ...] = ()
+    answer_cache_bytes: int = 64 * 1_000_000
+
+
+def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
+    """Add all routes, problem documents, the middlewares and the OpenAPI texts.
 
     The lifespan of the app must store `app.api.deps.Services` as `app.state.services`.
     """
-    for module in (series, refresh, datasets, pickers, versions, models, health, metrics):
+    options = options or ApiOptions()
+    for module in (
+        *(series, refresh, datasets, pickers, versions, models),
+        *(problems, health, metrics),
+    ):
         app.include_router(module.router)
     install_problems(app)
+    # The last that is added is the outermost.
+    app.add_middleware(SeriesShortcut)
+    app.add_middleware(CompressionMiddleware)
+    if options.answer_cache_bytes:
+        app.add_middleware(AnswerLane, room_bytes=options.answer_cache_bytes)
+    app.add_middleware(MethodsMiddleware)
+    install_cors(app, options.cors_origins)
     app.add_middleware(RequestMiddleware)
     install_openapi(app)

@@ -16,6 +16,7 @@ from app.pipeline.picking import MemberQuery, Pickers
 from app.pipeline.ports import (
     AuthProbe,
     CacheRepository,
+    Clock,
     DatasetCatalogue,
     ModelCatalogue,
 )
@@ -40,6 +41,7 @@ class Services:
         breaker: Tells whether the source is asked at all.
         schedule: Refreshes by itself while it is running.
         cache: Where versions are kept.
+        clock: What time it is.
     """
 
     catalogue: DatasetCatalogue
@@ -52,6 +54,7 @@ class Services:
     breaker: Breaker
     schedule: Schedule
     cache: CacheRepository
+    clock: Clock
 
     @property
     def versions(self) -> VersionService:

@@ -6,14 +6,22 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from app.api.encode import (
+from app.api.answer_headers import (
     FRESHNESS_HEADER,
+    TOTAL_HEADER,
     VERSION_HEADER,
     WARNING_CODE_HEADER,
     WARNING_HEADER,
 )
+from app.api.media import MEDIA_TYPES, Format
 from app.api.problems import MEDIA_TYPE
-from app.api.schemas import Problem, SeriesResponse
+from app.api.schemas import Problem
+from app.api.series_schemas import (
+    ColumnsResponse,
+    SeriesResponse,
+    SeveralColumnsResponse,
+    SeveralSeriesResponse,
+)
 
 TITLE: Final = "sac-series"
 SUMMARY: Final = "SAP Analytics Cloud model data as a time series"
@@ -30,12 +38,14 @@ TAGS: Final = [
     {"name": "series", "description": "Pull and read a series."},
     {"name": "versions", "description": "What was published before, and the way back to it."},
     {"name": "models", "description": "What the tenant offers."},
+    {"name": "problems", "description": "What may go wrong, and what to do about it."},
     {"name": "health", "description": "For the platform and the operator."},
 ]
 
 _WHEN: Final = {
     400: "The request cannot be read",
-    404: "There is no such dataset or source",
+    404: "There is nothing of this name",
+    406: "`Accept` excludes every form of a series",
     409: "Sample data would replace data of a tenant",
     422: "A parameter or field is malformed; `parameter` or `errors` names it",
     502: "The pull failed for good and there is no version to serve",
@@ -45,12 +55,16 @@ _WHEN: Final = {
 _HEADERS: Final = {
     WARNING_HEADER: "The warning, percent-encoded where it is not ASCII; absent if all is well",
     WARNING_CODE_HEADER: "The warning's code for machines; absent if all is well",
-    VERSION_HEADER: "The version of the series that was read",
+    VERSION_HEADER: "The version that was read; `name=version, …` of several datasets",
     FRESHNESS_HEADER: "`fresh`, `stale`, `expired` or `unknown`, as `freshness.state`",
+    TOTAL_HEADER: "Points that the query selects, over all pages",
     "Age": "Seconds since the source last confirmed the rows; absent if they cannot be told",
     "Last-Modified": "When the source last confirmed the rows",
-    "ETag": "Changes with version, query, format and freshness, but not with the age alone",
+    "ETag": "Changes with version, query, form, coding and freshness, but not with the age alone",
+    "Link": 'The next page, as `<url>; rel="next"`; absent on the last',
+    "Content-Disposition": "A name for the file: dataset, grain, version",
 }
+_LINES_EXAMPLE: Final = '{"date":"2026-04-01","value":125000.5,"dim_region":"EMEA"}\n'
 _CSV_EXAMPLE: Final = "date,value,dim_region\r\n2026-04-01,125000.5,EMEA\r\n"
 
 
@@ -59,16 +73,35 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Problem, "description": _WHEN[status]} for status in statuses}
 
 
-def series_answer() -> dict[str, Any]:
-    """Return what a good answer of `GET /series` looks like, for its `responses`."""
+def text_answer(description: str) -> dict[str, Any]:
+    """Return what a page for people looks like, for the `responses` of its route."""
+    text = {"schema": {"type": "string"}}
+    return {"description": description, "content": {"text/plain": text, "text/html": text}}
+
+
+def series_answer() -> dict[int | str, dict[str, Any]]:
+    """Return what the good answers of `GET /series` look like, for its `responses`."""
+    headers = {
+        name: {"description": text, "schema": {"type": "string"}} for name, text in _HEADERS.items()
+    }
+    binary = {"schema": {"type": "string", "format": "binary"}}
     return {
-        "model": SeriesResponse,
-        "description": "The points that the query selects",
-        "content": {"text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE}},
-        "headers": {
-            name: {"description": text, "schema": {"type": "string"}}
-            for name, text in _HEADERS.items()
+        200: {
+            "model": SeriesResponse
+            | SeveralSeriesResponse
+            | ColumnsResponse
+            | SeveralColumnsResponse,
+            "description": "The points that the query selects; of several datasets together if "
+            "several are named",
+            "content": {
+                _type(Format.NDJSON): {"schema": {"type": "string"}, "example": _LINES_EXAMPLE},
+                _type(Format.CSV): {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
+                _type(Format.ARROW): binary,
+                _type(Format.PARQUET): binary,
+            },
+            "headers": headers,
         },
+        304: {"description": "The caller has it already", "headers": headers},
     }
 
 
@@ -79,7 +112,8 @@ def install_openapi(app: FastAPI) -> None:
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return _with_problem_type(generate())
+        document = _with_problem_type(generate())
+        return _with_columns_type(document)
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
 
@@ -95,3 +129,18 @@ def _with_problem_type(document: dict[str, Any]) -> dict[str, Any]:
                 if schema.get("$ref") == reference:
                     content[MEDIA_TYPE] = content.pop("application/json")
     return document
+
+
+def _with_columns_type(document: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI declares the models of an answer under one media type; the columns have their own.
+    content = document["paths"]["/series"]["get"]["responses"]["200"]["content"]
+    rows = content[_type(Format.JSON)]["schema"]
+    columns = [one for one in rows["anyOf"] if "Columns" in one["$ref"]]
+    # Like the page itself, this is asked for more than once.
+    content.setdefault(_type(Format.COLUMNS), {"schema": {"anyOf": columns}})
+    rows["anyOf"] = [one for one in rows["anyOf"] if one not in columns]
+    return document
+
+
+def _type(form: Format) -> str:
+    return MEDIA_TYPES[form].partition(";")[0]

@@ -1,8 +1,8 @@
 """Every error as an RFC 9457 problem document: one table from errors to statuses.
 
 The `type` of a problem is the relative reference `/problems/<code>`, with hyphens in place of
-underscores. It names the kind for good; nothing is served there. `title` is the same for every
-occurrence of a kind; `detail` tells this one, in the words that a warning would use.
+underscores. It names the kind for good; `app.api.problem_pages` explains it there. `title` is the
+same for every occurrence of a kind; `detail` tells this one, in the words that a warning would use.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app import errors
+from app.api.methods import allowed_methods
 from app.api.schemas import InvalidInput, Problem, SettingProblem
 
 MEDIA_TYPE: Final = "application/problem+json"
+INTERNAL_CODE: Final = "internal"
+INVALID_CODE: Final = "invalid_request"
 INTERNAL_DETAIL: Final = (
     "Something failed inside the service. Its log tells more under this request id."
 )
@@ -129,13 +132,17 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     # The query is sound: a faster machine, or this one at another hour, may answer it.
     errors.QueryTooSlowError: ProblemKind(_UNAVAILABLE, "The query takes too long"),
     errors.CursorGoneError: ProblemKind(HTTPStatus.GONE, "The version of the pages is gone"),
+    errors.UnknownProblemError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such problem"),
+    errors.FormatNotOfferedError: ProblemKind(
+        HTTPStatus.NOT_ACCEPTABLE, "No form of answer is acceptable"
+    ),
     errors.SourceConflictError: ProblemKind(
         HTTPStatus.CONFLICT, "Sample data would replace real data"
     ),
 }
 
 # Not the names of `HTTPStatus`, which differ between versions of Python.
-_HTTP_CODES: Final = {
+HTTP_CODES: Final = {
     HTTPStatus.NOT_FOUND: "not_found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
 }
@@ -185,7 +192,7 @@ def problem_of(error: errors.SeriesError) -> Problem:
 def internal_problem() -> Problem:
     """Describe an error that nobody expected, without a word of what it says."""
     return _problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed", "internal", INTERNAL_DETAIL
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed", INTERNAL_CODE, INTERNAL_DETAIL
     )
 
 
@@ -203,13 +210,26 @@ def problem_response(
     )
 
 
+def type_of(code: str) -> str:
+    """Return the `type` of a kind of problem: the address of its page.
+
+    >>> type_of("cache_missing")
+    '/problems/cache-missing'
+    """
+    return f"/problems/{code.replace('_', '-')}"
+
+
 def _problem(status: HTTPStatus, title: str, code: str, detail: str) -> Problem:
-    reference = f"/problems/{code.replace('_', '-')}"
-    return Problem(type=reference, title=title, status=status.value, detail=detail, code=code)
+    return Problem(type=type_of(code), title=title, status=status.value, detail=detail, code=code)
+
+
+def error_response(request: Request, error: errors.SeriesError) -> Response:
+    """Answer a request with an error that was raised on purpose."""
+    return problem_response(request, problem_of(error), _retry_after(error))
 
 
 async def _answer_series_error(request: Request, error: errors.SeriesError) -> Response:
-    return problem_response(request, problem_of(error), _retry_after(error))
+    return error_response(request, error)
 
 
 def _retry_after(error: errors.SeriesError) -> dict[str, str]:
@@ -225,7 +245,7 @@ def _retry_after(error: errors.SeriesError) -> dict[str, str]:
 async def _answer_invalid_request(request: Request, error: RequestValidationError) -> Response:
     invalid = [_invalid_input(one) for one in error.errors()]
     listed = " ".join(f"{one.name}: {one.detail}" for one in invalid)
-    problem = _problem(_MALFORMED, "The request is malformed", "invalid_request", listed)
+    problem = _problem(_MALFORMED, "The request is malformed", INVALID_CODE, listed)
     problem.errors = invalid
     if error.errors()[0]["loc"][0] == "query":
         problem.parameter = invalid[0].name
@@ -243,15 +263,21 @@ def _invalid_input(error: Mapping[str, object]) -> InvalidInput:
 
 async def _answer_http_error(request: Request, error: _HttpError) -> Response:
     status = HTTPStatus(error.status_code)
-    code = _HTTP_CODES.get(status, f"http_{status.value}")
-    problem = _problem(status, status.phrase, code, _http_words(request, status, error))
-    return problem_response(request, problem, error.headers)
+    code = HTTP_CODES.get(status, f"http_{status.value}")
+    headers = dict(error.headers or {})
+    if "Allow" in headers:
+        # The framework names the methods of one route; others may share its path.
+        headers["Allow"] = allowed_methods(request.scope)
+    detail = _http_words(request, status, error.detail, headers)
+    return problem_response(request, _problem(status, status.phrase, code, detail), headers)
 
 
-def _http_words(request: Request, status: HTTPStatus, error: _HttpError) -> str:
+def _http_words(
+    request: Request, status: HTTPStatus, detail: str, headers: Mapping[str, str]
+) -> str:
     if status == HTTPStatus.NOT_FOUND:
         return "Nothing is served at this address. GET /docs lists what is."
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = headers.get("Allow", "another method")
         return f"This address does not take {request.method}. Use {allowed}."
-    return f"{error.detail.rstrip('.')}."
+    return f"{detail.rstrip('.')}."

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from app.pipeline.overview import DatasetOverview
 from app.reports import DriftReport, Freshness, FreshnessState
 
 FRESHNESS_EXAMPLE: Final[dict[str, JsonValue]] = {
@@ -18,6 +19,9 @@ FRESHNESS_EXAMPLE: Final[dict[str, JsonValue]] = {
     "sentence": "SAP Analytics Cloud refused the client credentials. "
     "Check the OAuth client's id and secret.",
     "next_attempt": "2026-11-21T17:00:00Z",
+}
+SERIES_FRESHNESS_EXAMPLE: Final = {
+    key: value for key, value in FRESHNESS_EXAMPLE.items() if key != "age_s"
 }
 DRIFT_EXAMPLE: Final[dict[str, JsonValue]] = {
     "since": "2026-11-20T14:05:00Z",
@@ -39,11 +43,14 @@ DRIFT_EXAMPLE: Final[dict[str, JsonValue]] = {
 }
 
 
-class FreshnessModel(BaseModel):
-    """How fresh a series is."""
+class SeriesFreshnessModel(BaseModel):
+    """How fresh the data of an answer is.
+
+    Its age is in the header `Age` alone: a copy of the answer would tell that of long ago.
+    """
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [FRESHNESS_EXAMPLE]}, from_attributes=True
+        json_schema_extra={"examples": [SERIES_FRESHNESS_EXAMPLE]}, from_attributes=True
     )
 
     state: FreshnessState = Field(
@@ -53,7 +60,6 @@ class FreshnessModel(BaseModel):
     data_time: datetime | None = Field(
         description="When the source last confirmed the rows, UTC; null if there are none."
     )
-    age_s: int | None = Field(description="Seconds since then; null if they cannot be told.")
     last_attempt: datetime | None = Field(
         description="When the last refresh ended, well or not, UTC; null if that is not known."
     )
@@ -62,6 +68,16 @@ class FreshnessModel(BaseModel):
     next_attempt: datetime | None = Field(
         description="When the service will refresh it by itself, UTC; null if it will not."
     )
+
+
+class FreshnessModel(SeriesFreshnessModel):
+    """How fresh a series is at the moment of the answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [FRESHNESS_EXAMPLE]}, from_attributes=True
+    )
+
+    age_s: int | None = Field(description="Seconds since `data_time`; null if they cannot be told.")
 
     @classmethod
     def of(cls, freshness: Freshness) -> Self:
@@ -125,6 +141,22 @@ class DatasetSummary(BaseModel):
     max_date: date | None = Field(None, description="Last date; null if there are no rows.")
     rows: int | None = Field(None, description="Rows of it; null if there are none.")
     version: int | None = Field(None, description="The version served; null if none can be.")
+
+    @classmethod
+    def of(cls, found: DatasetOverview) -> Self:
+        """Translate one line of the overview."""
+        freshness = FreshnessModel.of(found.freshness)
+        if (series := found.series) is None:
+            return cls(name=found.name, freshness=freshness)
+        return cls(
+            name=found.name,
+            source=series.metadata.source,
+            freshness=freshness,
+            min_date=series.metadata.min_date,
+            max_date=series.metadata.max_date,
+            rows=series.metadata.row_count,
+            version=series.version,
+        )
 
 
 class DatasetsResponse(BaseModel):

@@ -22,7 +22,7 @@ from app.records import (
 )
 from app.reports import BreakerState, BreakerStatus
 
-_METADATA: dict[str, JsonValue] = {
+METADATA_EXAMPLE: dict[str, JsonValue] = {
     "last_refresh_time": "2026-11-21T14:05:00Z",
     "source": "sac",
     "row_count": 96,
@@ -131,7 +131,7 @@ class PullReportModel(BaseModel):
 class MetadataModel(BaseModel):
     """What is known of the version that is served."""
 
-    model_config = example(**_METADATA)
+    model_config = example(**METADATA_EXAMPLE)
 
     last_refresh_time: datetime = Field(description="When the source last confirmed the rows, UTC.")
     source: str = Field(description="Where the rows came from (`sac`, `fixture`).")
@@ -201,7 +201,7 @@ class RefreshResponse(BaseModel):
                     "warning_code": None,
                     "version": 4,
                     "freshness": _FRESH,
-                    "metadata": _METADATA,
+                    "metadata": METADATA_EXAMPLE,
                     "report": _REPORT,
                 },
                 {
@@ -211,7 +211,7 @@ class RefreshResponse(BaseModel):
                     "warning_code": "credentials_refused",
                     "version": 4,
                     "freshness": FRESHNESS_EXAMPLE,
-                    "metadata": _METADATA,
+                    "metadata": METADATA_EXAMPLE,
                     "report": None,
                 },
             ]
@@ -253,50 +253,6 @@ class RefreshResponse(BaseModel):
             else VerificationModel.of(outcome.verification),
             drift=None if outcome.drift is None else DriftModel.of(outcome.drift),
         )
-
-
-class SeriesPoint(BaseModel):
-    """One point: its date, its value, and one `dim_<name>` for each dimension asked for."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, str]
-
-    date: date
-    value: float
-
-
-class SeriesResponse(BaseModel):
-    """A series as it was asked for.
-
-    Documents what `app.api.encode` writes without passing every point through pydantic.
-    """
-
-    model_config = example(
-        dataset="default",
-        grain="quarter",
-        points=[
-            {"date": "2026-04-01", "value": 125000.5, "dim_region": "EMEA"},
-            {"date": "2026-07-01", "value": 131250.0, "dim_region": "EMEA"},
-        ],
-        meta=_METADATA,
-        version=4,
-        total=2,
-        warning=None,
-        warning_code=None,
-        freshness=_FRESH,
-        next=None,
-    )
-
-    dataset: str
-    grain: Grain = Field(description="Period of one point of this answer.")
-    points: list[SeriesPoint] = Field(description="Sorted by dimensions, then date.")
-    meta: MetadataModel
-    version: int = Field(description="The version of the series that was read.")
-    total: int = Field(description="Points that the query selects, before `limit`.")
-    warning: str | None = Field(description="A sentence to show as it stands; null if all is well.")
-    warning_code: str | None = Field(description="The warning's code for machines.")
-    freshness: FreshnessModel
-    next: str | None = Field(description="Where to go on reading; always null for now.")
 
 
 class AuthResponse(BaseModel):

@@ -54,6 +54,8 @@
         ├── QueryTooLargeError       its answer would have too many rows
         ├── QueryTooSlowError        it took too long
         ├── CursorGoneError          the version that a cursor reads is gone
+        ├── UnknownProblemError      no kind of problem has this code
+        ├── FormatNotOfferedError    the Accept header excludes every form of a series
         └── SourceConflictError      sample data would overwrite data of a tenant
 
 Every leaf has a stable `code` for machines, and two sentences for people: what is wrong, and the
@@ -80,6 +82,7 @@ from app.errors.local import (
     DriftRejectedError,
     EmptyPullError,
     ExpiredError,
+    FormatNotOfferedError,
     GrainError,
     MixedDataError,
     QueryTooLargeError,
@@ -90,6 +93,7 @@ from app.errors.local import (
     UnknownDatasetError,
     UnknownDimensionError,
     UnknownModelError,
+    UnknownProblemError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -151,6 +155,7 @@ __all__ = [
     "ExpiredError",
     "ExportNotAllowedError",
     "FilterNotPreparedError",
+    "FormatNotOfferedError",
     "GrainError",
     "GrantRefusedError",
     "HostNotFoundError",
@@ -182,6 +187,7 @@ __all__ = [
     "UnknownDatasetError",
     "UnknownDimensionError",
     "UnknownModelError",
+    "UnknownProblemError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]

@@ -162,6 +162,18 @@ class CursorGoneError(RequestError):
     code = "cursor_gone"
 
 
+class FormatNotOfferedError(RequestError):
+    """The `Accept` header excludes every form in which a series is written."""
+
+    code = "format_not_offered"
+
+
+class UnknownProblemError(RequestError):
+    """No kind of problem has this code."""
+
+    code = "unknown_problem"
+
+
 class SourceConflictError(RequestError):
     """A refresh from sample data would replace data that came from a tenant."""
 

@@ -10,6 +10,7 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from app.observability.masking import Masker
+from app.observability.request_lines import LineHandler
 
 # Their request lines hold whole URLs; the connector logs what matters.
 _CHATTY: Final = ("httpx", "httpcore")
@@ -48,7 +49,7 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
-    handler = logging.StreamHandler(stream)
+    handler = LineHandler(stream, masker, as_json=as_json)
     inner = _formatter(masker, as_json=as_json, colors=stream.isatty())
     handler.setFormatter(_MaskedFormatter(inner, masker))
     root = logging.getLogger()

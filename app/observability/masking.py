@@ -15,6 +15,8 @@ MASK: Final = "***"
 # A shorter value would stand in too many innocent words.
 MIN_SECRET_LENGTH: Final = 6
 TOKENS_KEPT: Final = 16
+_LONGEST_REMEMBERED: Final = 100
+_REMEMBERED: Final = 2_000
 
 _NAME = r"secret|passw(?:or)?d|token|authorization|cookie|api[_-]?key|credential|private[_-]?key"
 # The bounds keep a search through a long text linear.
@@ -38,9 +40,13 @@ _SHAPES: Final = (
     ),
 )
 _NAMED: Final = (
-    re.compile(rf"{_KEY}(?P<is>=)(?![\"'])[^\s&;,\"']+", re.IGNORECASE),
-    re.compile(
-        rf"(?P<q>[\"']){_KEY}(?P=q)(?P<is>\s*[:=]\s*)(?P<v>[\"']).*?(?<!\\)(?P=v)", re.IGNORECASE
+    (re.compile(rf"{_KEY}(?P<is>=)(?![\"'])[^\s&;,\"']+", re.IGNORECASE), ("=",)),
+    (
+        re.compile(
+            rf"(?P<q>[\"']){_KEY}(?P=q)(?P<is>\s*[:=]\s*)(?P<v>[\"']).*?(?<!\\)(?P=v)",
+            re.IGNORECASE,
+        ),
+        ('"', "'"),
     ),
 )
 
@@ -59,6 +65,7 @@ class Masker:
         self._lasting: set[str] = set()
         self._passing: deque[set[str]] = deque(maxlen=TOKENS_KEPT)
         self._values: re.Pattern[str] | None = None
+        self._masked: dict[str, str] = {}
         for secret in secrets:
             self.add(secret)
 
@@ -89,9 +96,21 @@ class Masker:
         >>> Masker(["hunter2-hunter2"]).mask("tried hunter2-hunter2 and Bearer abc.def")
         'tried *** and Bearer ***'
         """
-        for named in _NAMED:
-            text = named.sub(_without_value, text)
-        return self._known(text)
+        # Keys, methods and addresses come again with every request.
+        if (known := self._masked.get(text)) is not None:
+            return known
+        values, masked = self._values, text
+        # Each of these searches costs more than the look for what it cannot do without.
+        for named, needed in _NAMED:
+            if any(mark in masked for mark in needed):
+                masked = named.sub(_without_value, masked)
+        masked = self._known(masked)
+        # Not if another thread has made a secret known meanwhile.
+        if len(text) <= _LONGEST_REMEMBERED and values is self._values:
+            if len(self._masked) >= _REMEMBERED:
+                self._masked.clear()
+            self._masked[text] = masked
+        return masked
 
     def value(self, value: object) -> object:
         """Return the value with all secrets replaced, at any depth.
@@ -132,6 +151,7 @@ class Masker:
     def _compile(self) -> None:
         longest_first = sorted(self._lasting.union(*self._passing), key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, longest_first)))
+        self._masked.clear()
 
     def _known(self, text: str) -> str:
         masked = self._once(text)

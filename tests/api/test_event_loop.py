@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from app.api.encode import series_json
+from app.api.media import Format
+from app.api.writing.points import json_rows
 from app.pipeline.contract import series_schema
 from app.pipeline.query import SeriesQuery
 from app.pipeline.series import SeriesReader
@@ -42,9 +43,9 @@ def large() -> CachedSeries:
     return CachedSeries(rows=rows, metadata=metadata, version=0)
 
 
-@pytest.mark.parametrize("form", ["json", "csv"])
+@pytest.mark.parametrize("form", list(Format))
 async def test_a_large_answer_leaves_the_loop_free(
-    bench: Bench, large: CachedSeries, form: str
+    bench: Bench, large: CachedSeries, form: Format
 ) -> None:
     """While 900,000 points are written, the loop never stands still for long."""
     bench.cache.versions["default"] = [large]
@@ -54,11 +55,11 @@ async def test_a_large_answer_leaves_the_loop_free(
 
 async def test_the_same_work_on_the_loop_would_be_noticed(large: CachedSeries) -> None:
     """The measurement can fail: writing on the loop itself blocks it from start to end."""
-    view = await SeriesReader(FakeCatalogue(), FakeCache(large), a_standing().of).read(
-        "default", SeriesQuery()
+    answer = await SeriesReader(FakeCatalogue(), FakeCache(large), a_standing().of).read(
+        ("default",), SeriesQuery()
     )
 
     async def blocking() -> bytes:
-        return series_json(view)
+        return b"".join(json_rows(answer))
 
     assert (await lag_of(blocking())).share > 0.75

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app.api import schemas
+from app.api import schemas, series_schemas
+from app.api.media import MEDIA_TYPES
 from tests.api.bench import Bench
 
 EXAMPLES = [
     model
-    for model in vars(schemas).values()
+    for model in {**vars(schemas), **vars(series_schemas)}.values()
     if isinstance(model, type)
     and issubclass(model, BaseModel)
     and isinstance(model.model_config.get("json_schema_extra"), dict)
@@ -39,6 +40,8 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
         "/datasets/{name}/rollback",
         "/models",
         "/models/{model_id}",
+        "/problems",
+        "/problems/{name}",
         "/health/auth",
         "/health/live",
         "/health/ready",
@@ -57,9 +60,16 @@ def test_every_query_parameter_is_described(document: dict[str, Any]) -> None:
         "dataset",
         "start",
         "end",
+        "first",
+        "last",
         "grain",
+        "agg",
         "group_by",
+        "fill",
+        "transform",
+        "sort",
         "limit",
+        "cursor",
         "format",
         "version",
         "as_of",
@@ -84,7 +94,7 @@ def test_problems_have_their_media_type(document: dict[str, Any]) -> None:
     for path in document["paths"].values():
         for operation in path.values():
             for status, answer in operation["responses"].items():
-                for media_type, content in answer["content"].items():
+                for media_type, content in answer.get("content", {}).items():
                     is_problem = content["schema"].get("$ref", "").endswith("/Problem")
                     assert is_problem == (media_type == "application/problem+json")
                     assert not (is_problem and status == "200")
@@ -96,10 +106,16 @@ def test_the_page_is_the_same_when_asked_twice(bench: Bench) -> None:
     assert str(bench.app.openapi()) == first
 
 
-def test_both_formats_of_a_series_are_declared(document: dict[str, Any]) -> None:
+def test_every_form_of_a_series_is_declared(document: dict[str, Any]) -> None:
     """JSON has its model, CSV an example, and the headers their texts."""
     answer = document["paths"]["/series"]["get"]["responses"]["200"]
-    assert answer["content"]["application/json"]["schema"]["$ref"].endswith("/SeriesResponse")
+    for kind, models in {
+        "application/json": ["SeriesResponse", "SeveralSeriesResponse"],
+        "application/vnd.sac-series.columns+json": ["ColumnsResponse", "SeveralColumnsResponse"],
+    }.items():
+        listed = answer["content"][kind]["schema"]["anyOf"]
+        assert [one["$ref"].rpartition("/")[2] for one in listed] == models
+    assert set(answer["content"]) == {kind.partition(";")[0] for kind in MEDIA_TYPES.values()}
     assert answer["content"]["text/csv"]["example"].startswith("date,value,dim_")
     assert "X-Series-Warning" in answer["headers"]
 

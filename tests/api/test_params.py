@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.api.params import Format, preferred
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        (None, Format.JSON),
-        ("", Format.JSON),
-        ("*/*", Format.JSON),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", Format.JSON),
-        ("text/csv", Format.CSV),
-        ("Text/CSV; header=present", Format.CSV),
-        ("text/csv, */*;q=0.1", Format.CSV),
-        ("text/csv, application/json", Format.JSON),
-        ("text/csv;q=0.4, application/json;q=0.5", Format.JSON),
-        ("text/csv; q = 0.9, application/*;q=0.5", Format.CSV),
-        ("text/csv;q=0", Format.JSON),
-        ("text/csv;q=high", Format.JSON),
-        ("application/xml", Format.JSON),
-    ],
-)
-def test_csv_comes_only_if_it_is_preferred(accept: str | None, expected: Format) -> None:
-    """A caller gets CSV by saying so more clearly than anything that means JSON."""
-    assert preferred(accept) is expected
+from app.api.media import Format
+from app.api.params import series_request
+from app.errors import BadQueryError
+from tests.api.asking import a_request
 
 
-@given(accept=st.text(max_size=60))
-def test_no_accept_header_breaks_anything(accept: str) -> None:
-    """Whatever the header holds, a format comes of it."""
-    assert preferred(accept) in Format
+async def test_a_name_that_is_not_known_is_refused() -> None:
+    """The error names the parameter and what there is, nearest first."""
+    with pytest.raises(BadQueryError) as error:
+        await series_request(a_request("strat=2026"))
+    assert error.value.parameter == "strat"
+    assert "start" in error.value.next_step.partition(",")[0]
+
+
+async def test_the_parameter_wins_over_the_accept_header() -> None:
+    """`format=` decides even where Accept excludes every form."""
+    request = a_request("format=csv", accept="image/png")
+    assert (await series_request(request, format=Format.CSV)).format is Format.CSV

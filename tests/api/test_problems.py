@@ -74,8 +74,8 @@ async def test_a_method_that_is_not_served_is_a_problem(bench: Bench) -> None:
     response = await bench.get("/refresh")
     body = problem(response, 405)
     assert body["code"] == "method_not_allowed"
-    assert response.headers["allow"] == "POST"
-    assert body["detail"] == "This address does not take GET. Use POST."
+    assert response.headers["allow"] == "OPTIONS, POST"
+    assert body["detail"] == "This address does not take GET. Use OPTIONS, POST."
 
 
 async def test_any_other_http_error_is_a_problem(bench: Bench) -> None:

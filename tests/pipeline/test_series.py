@@ -43,7 +43,9 @@ def a_reader(cache: FakeCache) -> SeriesReader:
 
 async def test_a_query_is_run_on_the_version_in_the_cache(series: CachedSeries) -> None:
     """The view holds the version, the rows that the query selects, and the notice."""
-    view = await a_reader(FakeCache(series)).read("default", SeriesQuery(start=date(2026, 2, 1)))
+    (view,) = (
+        await a_reader(FakeCache(series)).read(("default",), SeriesQuery(start=date(2026, 2, 1)))
+    ).views
     assert view.series is series
     assert view.result.rows["value"].to_pylist() == [2.5]
     assert view.result.total == 1
@@ -58,24 +60,24 @@ async def test_the_notice_is_asked_for_the_version_that_is_shown(series: CachedS
         asked.append(shown)
         return TOLD
 
-    await SeriesReader(FakeCatalogue(), FakeCache(series), tell).read("default", SeriesQuery())
+    await SeriesReader(FakeCatalogue(), FakeCache(series), tell).read(("default",), SeriesQuery())
     assert asked == [series]
 
 
 async def test_an_unknown_dataset_is_refused_with_the_known_ones() -> None:
     """A name that no dataset has is refused before the cache is asked."""
     with pytest.raises(UnknownDatasetError, match="There is no dataset 'other'") as raised:
-        await a_reader(FakeCache()).read("other", SeriesQuery())
+        await a_reader(FakeCache()).read(("other",), SeriesQuery())
     assert raised.value.next_step == "Ask for one of: default."
 
 
 async def test_an_empty_cache_is_an_error() -> None:
     """Nothing saved means nothing to serve."""
     with pytest.raises(CacheMissingError):
-        await a_reader(FakeCache()).read("default", SeriesQuery())
+        await a_reader(FakeCache()).read(("default",), SeriesQuery())
 
 
 async def test_a_query_for_what_is_not_there_is_refused(series: CachedSeries) -> None:
     """A dimension that the series does not have is the caller's mistake."""
     with pytest.raises(BadQueryError):
-        await a_reader(FakeCache(series)).read("default", SeriesQuery(group_by=("region",)))
+        await a_reader(FakeCache(series)).read(("default",), SeriesQuery(group_by=("region",)))

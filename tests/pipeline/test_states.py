@@ -303,9 +303,10 @@ class Refreshes(RuleBasedStateMachine):
             assert self.model.data_time is None
             return None
 
-    def read(self, *, allow_expired: bool = False) -> Coroutine[Any, Any, SeriesView]:
+    async def read(self, *, allow_expired: bool = False) -> SeriesView:
         """Read the series."""
-        return self.reader.read("default", SeriesQuery(), allow_expired=allow_expired)
+        answer = await self.reader.read((), SeriesQuery(), allow_expired=allow_expired)
+        return answer.views[0]
 
     def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
         """Run to the end."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from app.api.deps import ServicesDep
-from app.api.encode import dataset_summary
-from app.api.report_schemas import DatasetsResponse
+from app.api.report_schemas import DatasetsResponse, DatasetSummary
 
 router = APIRouter(tags=["series"])
 
@@ -18,4 +17,4 @@ async def datasets(services: ServicesDep) -> DatasetsResponse:
     A dataset that was never refreshed, or cannot be read, is listed as `unknown` and says why.
     """
     found = await services.overview.datasets()
-    return DatasetsResponse(datasets=[dataset_summary(one) for one in found])
+    return DatasetsResponse(datasets=[DatasetSummary.of(one) for one in found])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.answers import answer_series
 from app.api.deps import SeriesRequestDep, ServicesDep
-from app.api.encode import series_response
 from app.api.openapi import problems, series_answer
 from app.api.params import DIMENSION_PARAMETER
 
@@ -17,10 +18,10 @@ router = APIRouter(tags=["series"])
     "/series",
     summary="Read a series",
     response_class=Response,
-    responses={200: series_answer(), **problems(404, 422, 503)},
+    responses={**series_answer(), **problems(404, 406, 422, 503)},
     openapi_extra={"parameters": [DIMENSION_PARAMETER]},
 )
-async def read_series(services: ServicesDep, asked: SeriesRequestDep) -> Response:
+async def read_series(services: ServicesDep, asked: SeriesRequestDep, request: Request) -> Response:
     """Answer from the last good version, also while a refresh runs or the tenant is down.
 
     If the data may be old, `warning` says so in words to show as they stand. The header
@@ -28,8 +29,4 @@ async def read_series(services: ServicesDep, asked: SeriesRequestDep) -> Respons
     `freshness` and `X-Series-Freshness` tell machines. Data past its expiry is refused unless
     `allow_expired=true`. With `If-None-Match`, an answer that did not change is a 304.
     """
-    dataset = services.dataset(asked.dataset)
-    view = await services.reader.read(
-        dataset, asked.query, asked.pin, allow_expired=asked.allow_expired
-    )
-    return await series_response(view, asked)
+    return await answer_series(services, asked, request)

@@ -19,9 +19,12 @@ from app.pipeline.query.guards import MAX_ROWS, Guards
 from app.pipeline.query.plan import Plan, is_light, plan_query
 from app.pipeline.query.result import Column, Columns, QueryResult
 from app.pipeline.query.run import run_plan, run_query
+from app.pipeline.query.selection import EXCLUDED_MARK, PREFIX_MARK
 
 __all__ = [
+    "EXCLUDED_MARK",
     "MAX_ROWS",
+    "PREFIX_MARK",
     "Aggregation",
     "Column",
     "Columns",

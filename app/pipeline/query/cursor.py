@@ -76,9 +76,7 @@ def parse_cursor(text: str, digest: str, datasets: int = 1) -> Cursor:
         BadQueryError: It is none, or belongs to another query.
     """
     try:
-        if len(text) > _LONGEST:
-            raise ValueError(text)
-        padded = text + "=" * (-len(text) % 4)
+        padded = text[:_LONGEST] + "=" * (-len(text) % 4)
         cursor = msgspec.json.decode(urlsafe_b64decode(padded.encode("ascii")), type=Cursor)
     except ValueError:
         raise BadQueryError(

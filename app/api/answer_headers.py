@@ -1,0 +1,134 @@
+"""The headers of a series: what CSV has no other place for, and what caches and browsers ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from app.api.media import EXTENSIONS, Format
+from app.api.writing.envelope import least_fresh, notice_of_all
+from app.pipeline.freshness import CLOCK_SKEW
+from app.pipeline.series import SeriesAnswer, SeriesView
+
+WARNING_HEADER: Final = "X-Series-Warning"
+WARNING_CODE_HEADER: Final = "X-Series-Warning-Code"
+VERSION_HEADER: Final = "X-Series-Version"
+FRESHNESS_HEADER: Final = "X-Series-Freshness"
+TOTAL_HEADER: Final = "X-Series-Total"
+# Both choose the form of an answer, so a cache must keep one for each.
+VARY: Final = "Accept, Accept-Encoding"
+_SHOWN_IN_PLACE: Final = {Format.JSON, Format.COLUMNS}
+_NAMES_IN_FILE_NAME: Final = 3
+_CURSOR: Final = "cursor"
+_PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
+
+
+def answer_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> dict[str, str]:
+    """Return all headers of an answer but its ETag, type and length.
+
+    Args:
+        answer: What is answered.
+        form: How it is written.
+        path: Path of the request, for the link to the next page.
+        query: Its query string as it arrived.
+    """
+    headers = {
+        VERSION_HEADER: _version(answer.views),
+        FRESHNESS_HEADER: least_fresh(answer.views).freshness.state.value,
+        TOTAL_HEADER: str(answer.total),
+        # Of the data's own time, never of the answer's.
+        "Last-Modified": _http_time(
+            max(view.series.metadata.last_refresh_time for view in answer.views)
+        ),
+        # The warning is part of the answer, so a copy must be checked before it is shown again.
+        "Cache-Control": "no-cache",
+        "Vary": VARY,
+        "Content-Disposition": disposition(file_name(answer, form), form),
+    }
+    ages = [view.freshness.age_s for view in answer.views]
+    known = [age for age in ages if age is not None]
+    if len(known) == len(ages):
+        headers["Age"] = str(max(known))
+    if answer.next is not None:
+        headers["Link"] = f'<{path}?{next_query(query, answer.next)}>; rel="next"'
+    notice = notice_of_all(answer.views)
+    if notice.text is not None and notice.code is not None:
+        headers[WARNING_HEADER] = header_text(notice.text)
+        headers[WARNING_CODE_HEADER] = notice.code
+    return headers
+
+
+def data_time(answer: SeriesAnswer) -> datetime | None:
+    """Return the time of the oldest data in an answer; None if a part has none that can be told."""
+    if any(view.freshness.age_s is None for view in answer.views):
+        return None
+    return min(view.series.metadata.last_refresh_time for view in answer.views)
+
+
+def age_at(data: datetime, now: datetime) -> int | None:
+    """Return the `Age` of data in seconds; None if it lies further ahead than clocks may differ."""
+    age = now - data
+    return None if age < -CLOCK_SKEW else max(0, int(age.total_seconds()))
+
+
+def file_name(answer: SeriesAnswer, form: Format) -> str:
+    """Return what a saved answer is called: dataset, grain, version.
+
+    A name ends in the version of one dataset; those of several may differ.
+    """
+    names = [view.series.metadata.dataset for view in answer.views]
+    shown, hidden = names[:_NAMES_IN_FILE_NAME], len(names) - _NAMES_IN_FILE_NAME
+    parts = ["-".join([*shown, f"and-{hidden}-more"] if hidden > 0 else shown)]
+    if len(grains := {view.result.grain for view in answer.views}) == 1:
+        parts.append(grains.pop().value)
+    if len(names) == 1:
+        parts.append(f"v{answer.views[0].series.version}")
+    return f"{'_'.join(parts)}.{EXTENSIONS[form]}"
+
+
+def disposition(name: str, form: Format) -> str:
+    """Return a `Content-Disposition` (RFC 6266) that carries any name (RFC 8187).
+
+    >>> disposition("sales_month_v12.csv", Format.CSV)
+    'attachment; filename="sales_month_v12.csv"'
+    """
+    kind = "inline" if form in _SHOWN_IN_PLACE else "attachment"
+    if _PLAIN_NAME.fullmatch(name):
+        return f'{kind}; filename="{name}"'
+    plain = re.sub(r"[^A-Za-z0-9._+-]", "_", name)
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+
+
+def next_query(query: str, cursor: str) -> str:
+    """Return the query string of the next page: the same query with another cursor."""
+    kept = [part for part in query.split("&") if part and part.partition("=")[0] != _CURSOR]
+    return "&".join([*kept, urlencode({_CURSOR: cursor})])
+
+
+def header_text(text: str) -> str:
+    """Return text that a header can carry: what is not printable ASCII is percent-encoded.
+
+    >>> header_text("100 % of Zürich")
+    '100 %25 of Z%C3%BCrich'
+    """
+    return quote(text, safe=_PRINTABLE)
+
+
+def without_body(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a 304: all but those that describe the body that is not sent."""
+    return {name: text for name, text in headers.items() if name != "Content-Disposition"}
+
+
+def _version(views: tuple[SeriesView, ...]) -> str:
+    if len(views) == 1:
+        return str(views[0].series.version)
+    return ", ".join(f"{view.series.metadata.dataset}={view.series.version}" for view in views)
+
+
+def _http_time(time: datetime) -> str:
+    return format_datetime(time.astimezone(UTC), usegmt=True)

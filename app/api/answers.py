@@ -1,0 +1,99 @@
+"""Answers `GET /series`: whole if it is small, slice by slice if it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from itertools import chain
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from app.api.answer_headers import answer_headers, data_time, without_body
+from app.api.deps import Services
+from app.api.lane import slip_of
+from app.api.media import MEDIA_TYPES, Format
+from app.api.params import SeriesRequest
+from app.api.validators import etag_of, matching
+from app.api.writing.points import json_columns, json_lines, json_rows
+from app.api.writing.separated import csv_exact, csv_for_excel
+from app.api.writing.tables import arrow_stream, parquet_file
+from app.pipeline.series import SeriesAnswer
+
+Writer = Callable[[SeriesAnswer], Iterator[bytes]]
+
+WRITERS: Final[dict[Format, Writer]] = {
+    Format.JSON: json_rows,
+    Format.COLUMNS: json_columns,
+    Format.NDJSON: json_lines,
+    Format.CSV: csv_exact,
+    Format.EXCEL: csv_for_excel,
+    Format.ARROW: arrow_stream,
+    Format.PARQUET: parquet_file,
+}
+# A thread costs as much as writing this many rows.
+_AT_ONCE_ROWS: Final = 500
+_WHOLE_ROWS: Final = 10_000
+_CHUNK_BYTES: Final = 65_536
+
+
+async def answer_series(services: Services, asked: SeriesRequest, request: Request) -> Response:
+    """Read what is asked for, and answer with it; the answer lane learns what it needs to know.
+
+    Raises:
+        SeriesError: As `SeriesReader.read`.
+    """
+    reader, slip = services.reader, slip_of(request.scope)
+    if slip is not None:
+        slip.datasets, slip.pin = asked.datasets, asked.pin
+        slip.stamp = await reader.stamp(asked.datasets, asked.pin)
+    answer = await reader.read(
+        asked.datasets, asked.query, asked.pin, allow_expired=asked.allow_expired
+    )
+    if slip is not None:
+        slip.etag, slip.data_time = etag_of(answer, asked), data_time(answer)
+    return await series_response(answer, asked, request, slip.etag if slip else None)
+
+
+async def series_response(
+    answer: SeriesAnswer, asked: SeriesRequest, request: Request, etag: str | None = None
+) -> Response:
+    """Answer with what was read, or say that the caller has it already.
+
+    A large answer is written in threads while it is sent. Its first slice is written before the
+    status is sent: what fails then is a problem; what fails later breaks the connection.
+    """
+    etag = etag or etag_of(answer, asked)
+    url = request.scope
+    headers = answer_headers(
+        answer, asked.format, url["path"], url["query_string"].decode("latin-1")
+    )
+    if (known := matching(asked.if_none_match, etag)) is not None:
+        told = {"ETag": known, **without_body(headers)}
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
+    headers = {"ETag": etag, **headers}
+    kind = MEDIA_TYPES[asked.format]
+    slices = WRITERS[asked.format](answer)
+    rows = sum(view.result.rows.num_rows for view in answer.views)
+    if rows <= _AT_ONCE_ROWS:
+        return Response(b"".join(slices), headers=headers, media_type=kind)
+    if rows <= _WHOLE_ROWS:
+        return Response(await asyncio.to_thread(b"".join, slices), headers=headers, media_type=kind)
+    chunks = _chunks(slices)
+    first = await asyncio.to_thread(next, chunks)
+    return StreamingResponse(chain([first], chunks), headers=headers, media_type=kind)
+
+
+def _chunks(slices: Iterator[bytes]) -> Iterator[bytes]:
+    """Join short slices: a brace alone is not worth a message. Yields at least once."""
+    held: list[bytes] = []
+    size = 0
+    for part in slices:
+        held.append(part)
+        size += len(part)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)

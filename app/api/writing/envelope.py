@@ -1,0 +1,152 @@
+"""What is told of a series beside its points, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from app.api.schemas import MetadataModel
+from app.pipeline.freshness import Notice
+from app.pipeline.series import SeriesAnswer, SeriesView
+from app.records import SeriesMetadata
+from app.reports import Freshness, FreshnessState
+
+# From what may be taken for the present to what may not be shown unasked.
+_FROM_BEST: Final = (
+    FreshnessState.FRESH,
+    FreshnessState.STALE,
+    FreshnessState.UNKNOWN,
+    FreshnessState.EXPIRED,
+)
+_REMEMBERED: Final = 64
+
+
+class _Freshness(msgspec.Struct):
+    """`Freshness` without the age, which an answer that is kept somewhere would tell wrongly."""
+
+    state: FreshnessState
+    data_time: datetime | None
+    last_attempt: datetime | None
+    reason: str | None
+    sentence: str | None
+    next_attempt: datetime | None
+
+
+class _Head(msgspec.Struct):
+    """The members of `SeriesResponse` before its points."""
+
+    dataset: str
+    grain: str
+
+
+class _Tail(msgspec.Struct):
+    """The members of `SeriesResponse` after its points."""
+
+    meta: msgspec.Raw
+    version: int
+    total: int
+    warning: str | None
+    warning_code: str | None
+    freshness: _Freshness
+    next: str | None
+
+
+class _TailOfAll(msgspec.Struct):
+    """The members of `SeveralSeriesResponse` after its parts."""
+
+    total: int
+    warning: str | None
+    warning_code: str | None
+    freshness: _Freshness
+    next: str | None
+
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _MetadataTexts:
+    """Writes the metadata of a version once, and remembers them while it is asked for."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[SeriesMetadata, msgspec.Raw]] = {}
+
+    def of(self, metadata: SeriesMetadata) -> msgspec.Raw:
+        known = self._known.get(metadata.dataset)
+        if known is not None and known[0] is metadata:
+            return known[1]
+        text = msgspec.Raw(MetadataModel.of(metadata).model_dump_json().encode())
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[metadata.dataset] = (metadata, text)
+        return text
+
+
+_metadata_texts: Final = _MetadataTexts()
+
+
+def head(view: SeriesView) -> bytes:
+    """Return the JSON object of a part up to its points, without the brace that closes it."""
+    return _encode(_Head(view.series.metadata.dataset, view.result.grain))[:-1]
+
+
+def tail(view: SeriesView, cursor: str | None) -> bytes:
+    """Return the JSON object of a part behind its points, without the brace that opens it.
+
+    Args:
+        view: The part.
+        cursor: What `next` says; None for null.
+    """
+    told = _Tail(
+        _metadata_texts.of(view.series.metadata),
+        view.series.version,
+        view.result.total,
+        view.notice.text,
+        view.notice.code,
+        _freshness(view.freshness),
+        cursor,
+    )
+    return _encode(told)[1:]
+
+
+def tail_of_all(answer: SeriesAnswer) -> bytes:
+    """Return the JSON object of several datasets behind its parts, without the opening brace."""
+    notice, freshness = notice_of_all(answer.views), least_fresh(answer.views).freshness
+    told = _TailOfAll(answer.total, notice.text, notice.code, _freshness(freshness), answer.next)
+    return _encode(told)[1:]
+
+
+def summary(answer: SeriesAnswer) -> bytes:
+    """Return an answer as JSON without any point: for the metadata of a file."""
+    parts = (head(view) + b"," + tail(view, None) for view in answer.views)
+    return b'{"series":[' + b",".join(parts) + b"]," + tail_of_all(answer)
+
+
+def least_fresh(views: Sequence[SeriesView]) -> SeriesView:
+    """Return the part that may least be taken for the present; the oldest of those alike."""
+
+    def harm(view: SeriesView) -> tuple[int, float]:
+        time = view.freshness.data_time
+        return _FROM_BEST.index(view.freshness.state), -(time.timestamp() if time else 0.0)
+
+    return views[0] if len(views) == 1 else max(views, key=harm)
+
+
+def notice_of_all(views: Sequence[SeriesView]) -> Notice:
+    """Return what a reader of several series must be told first: of the least fresh, if any."""
+    told = least_fresh(views).notice
+    others = (view.notice for view in views if view.notice.text is not None)
+    return told if told.text is not None else next(others, told)
+
+
+def _freshness(found: Freshness) -> _Freshness:
+    return _Freshness(
+        found.state,
+        found.data_time,
+        found.last_attempt,
+        found.reason,
+        found.sentence,
+        found.next_attempt,
+    )
