@@ -41,6 +41,7 @@ from app.datasets import (
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem
 from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.reports import DatasetPolicy
+from app.serving_settings import ServingVariables
 
 SECRET_FILE_VARIABLE: Final = f"{SECRET_VARIABLE}_FILE"
 FIXTURE_PATH: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "sample_series.csv"
@@ -88,7 +89,7 @@ class _Environment(EnvSettingsSource):
         return {key: value for key, value in variables.items() if (value or "").strip()}
 
 
-class Settings(PolicyVariables, BaseSettings):
+class Settings(ServingVariables, PolicyVariables, BaseSettings):
     """All settings, frozen. Attribute names are the variables' names in lower case.
 
     The variables of the login and of the default dataset are texts as they stand: they may be
@@ -180,24 +181,6 @@ class Settings(PolicyVariables, BaseSettings):
     )
     cache_retention_versions: int | None = Field(
         None, ge=1, le=1_000_000, description="a number of versions, at least 1", examples=["30"]
-    )
-    cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(forms.origin)], ...],
-        NoDecode,
-        BeforeValidator(forms.split),
-    ] = Field(
-        (),
-        description="origins as https://bi.example.com, separated by commas",
-        examples=["https://bi.example.com"],
-    )
-    answer_cache_mb: int = Field(
-        64, ge=0, le=65_536, description="megabytes, 0 to 65536", examples=["64"]
-    )
-    query_max_rows: int = Field(
-        5_000_000, ge=1, le=1_000_000_000, description="rows, at least 1", examples=["5000000"]
-    )
-    query_timeout_s: float = Field(
-        30, gt=0, le=3600, description="seconds, more than 0, at most 3600", examples=["30"]
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="one of debug, info, warning, error", examples=["info"]

@@ -234,6 +234,18 @@ def _tenant(client: httpx.AsyncClient, settings: Settings, masker: Masker) -> Te
     return Tenant(source, source, source.directory, TokenProbe(tokens, clock))
 
 
+def _reader(
+    settings: Settings, catalogue: SettingsCatalogue, cache: DeltaCache, standing: Standing
+) -> SeriesReader:
+    return SeriesReader(
+        catalogue,
+        cache,
+        standing.of,
+        tell_at_once=standing.at_once,
+        limits=QueryLimits(settings.query_max_rows, settings.query_timeout_s),
+    )
+
+
 @asynccontextmanager
 async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Services]:
     """Build everything the API and the demo scripts call, and close it afterwards.
@@ -265,13 +277,7 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
             yield Services(
                 catalogue=catalogue,
                 refresh=refresh,
-                reader=SeriesReader(
-                    catalogue,
-                    cache,
-                    standing.of,
-                    tell_at_once=standing.at_once,
-                    limits=QueryLimits(settings.query_max_rows, settings.query_timeout_s),
-                ),
+                reader=_reader(settings, catalogue, cache, standing),
                 overview=Overview(catalogue, cache, standing),
                 pickers=Pickers(catalogue, cache, labels, standing),
                 models=tenant.models,
