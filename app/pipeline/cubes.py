@@ -20,6 +20,11 @@ class Cubes:
         self._kept: dict[int, tuple[weakref.ref[pa.Table], Cube]] = {}
         self._building = threading.Lock()
 
+    @property
+    def count(self) -> int:
+        """How many indexes are kept."""
+        return len(self._kept)
+
     def at_hand(self, rows: pa.Table) -> Cube | None:
         """Return the index of a table; None if it was not built yet. Never waits."""
         found = self._kept.get(id(rows))
