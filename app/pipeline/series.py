@@ -79,24 +79,6 @@ class SeriesView:
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesAnswer:
-    """What one caller asked for, of one or several datasets.
-
-    Attributes:
-        views: One part for each dataset, in the order asked.
-        total: Rows that the query selects from all of them, over all pages.
-        next: Opaque cursor of the next page; None on the last.
-        is_stamped: Whether `SeriesReader.stamp` tells of every change of this answer; it does
-            not if a cursor reads a version that is no longer the newest.
-    """
-
-    views: tuple[SeriesView, ...]
-    total: int
-    next: str | None = None
-    is_stamped: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Stamp:
     """Differs whenever the answer to any query could, but for the age.
 
@@ -107,6 +89,24 @@ class Stamp:
 
     parts: tuple[Hashable, ...]
     data_times: tuple[datetime | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesAnswer:
+    """What one caller asked for, of one or several datasets.
+
+    Attributes:
+        views: One part for each dataset, in the order asked.
+        total: Rows that the query selects from all of them, over all pages.
+        next: Opaque cursor of the next page; None on the last.
+        stamp: What `SeriesReader.stamp` was at that very moment; None if it does not tell of
+            every change of this answer, as it may be with a cursor.
+    """
+
+    views: tuple[SeriesView, ...]
+    total: int
+    next: str | None = None
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,22 +202,13 @@ class SeriesReader:
             None if it cannot be told, so that no answer may be used again.
         """
         names = self._catalogue.names
-        parts: list[Hashable] = []
-        times: list[datetime | None] = []
+        found = []
         for dataset in datasets or names[:1]:
-            found = self._one_at_hand(dataset, pin) if dataset in names else None
-            if found is None:
+            one = self._one_at_hand(dataset, pin) if dataset in names else None
+            if one is None:
                 return None
-            series, told = found.series, found.told
-            metadata = series.metadata
-            parts.append(
-                (series.version, metadata.content_hash, metadata.last_refresh_time, series.warning)
-            )
-            fresh = told.freshness
-            parts.append((told.notice, fresh.state, fresh.reason, fresh.sentence))
-            parts.append((fresh.last_attempt, fresh.next_attempt, fresh.age_s is None))
-            times.append(fresh.data_time)
-        return Stamp(tuple(parts), tuple(times))
+            found.append(one)
+        return _stamp(found)
 
     def _known(self, datasets: tuple[str, ...]) -> tuple[str, ...]:
         names = self._catalogue.names
@@ -323,7 +314,24 @@ class SeriesReader:
             room -= len(result)
         end = asked.offset + sum(len(view.result) for view in views)
         following = None if end >= total else _cursor(asked, loaded, end)
-        return SeriesAnswer(tuple(views), total, following, is_stamped=not asked.places)
+        # A page of an older version grows old by itself, which no stamp of the newest tells.
+        stamp = None if asked.places else _stamp(loaded)
+        return SeriesAnswer(tuple(views), total, following, stamp)
+
+
+def _stamp(loaded: Sequence[_Loaded]) -> Stamp:
+    parts: list[Hashable] = []
+    for one in loaded:
+        series, metadata, fresh = one.series, one.series.metadata, one.told.freshness
+        parts.append(
+            (
+                *(series.version, metadata.content_hash, metadata.last_refresh_time),
+                *(series.warning, one.told.notice),
+                *(fresh.state, fresh.reason, fresh.sentence),
+                *(fresh.last_attempt, fresh.next_attempt, fresh.age_s is None),
+            )
+        )
+    return Stamp(tuple(parts), tuple(one.told.freshness.data_time for one in loaded))
 
 
 def _check_served(asked: _Asked, loaded: Sequence[_Loaded]) -> None:

@@ -80,6 +80,7 @@ class SeriesIndex:
     Attributes:
         dimensions: Names of the dimensions.
         members: The members of each.
+        sizes: How many members each has.
         codes: The code of each key, for each dimension; keys are sorted by them.
         offsets: Where the rows of each key begin; one more than there are keys.
         days: The date of each row.
@@ -99,6 +100,7 @@ class SeriesIndex:
         self.dimensions = tuple(members)
         self.members = tuple(members.values())
         self.codes = tuple(codes)
+        self.sizes = tuple(len(one) for one in self.members)
         self.offsets = offsets
         self.days = days
         self.counts = counts
@@ -161,11 +163,11 @@ class SeriesIndex:
         """One sorted number for each key, made of its codes; None if they would not fit."""
         ranks = np.zeros(self.key_count, np.int64)
         size = 1
-        for column, found in zip(self.codes, self.members, strict=True):
-            size *= max(len(found), 1)
+        for column, found in zip(self.codes, self.sizes, strict=True):
+            size *= max(found, 1)
             if size >= SUM_BOUND:
                 return None
-            ranks = ranks * len(found) + column
+            ranks = ranks * found + column
         return ranks
 
     def posting(self, dimension: int, code: int) -> Ints:
@@ -173,7 +175,7 @@ class SeriesIndex:
         if dimension not in self._postings:
             column = self.codes[dimension]
             order: Ints = np.argsort(column, kind="stable").astype(np.int32)
-            counts = np.bincount(column, minlength=len(self.members[dimension]))
+            counts = np.bincount(column, minlength=self.sizes[dimension])
             self._postings[dimension] = order, np.append(0, np.cumsum(counts))
         keys, ends = self._postings[dimension]
         return keys[ends[code] : ends[code + 1]]
@@ -213,6 +215,8 @@ class SeriesIndex:
         if isinstance(rows, slice):
             first = int(self.offsets.searchsorted(rows.start, "right")) - 1
             last = int(self.offsets.searchsorted(rows.stop, "left"))
+            if last == first + 1:
+                return np.full(rows.stop - rows.start, first)
             ends = self.offsets[first : last + 1].clip(rows.start, rows.stop)
             return np.repeat(np.arange(first, last), np.diff(ends))
         found: Ints = self.offsets.searchsorted(rows, "right") - 1
@@ -229,7 +233,7 @@ class SeriesIndex:
         ranks = np.zeros(self.key_count, np.int64)
         size = 1
         for dimension in kept:
-            found = len(self.members[dimension])
+            found = self.sizes[dimension]
             if size * found >= SUM_BOUND:
                 distinct, inverse = np.unique(ranks, return_inverse=True)
                 ranks, size = inverse.astype(np.int64), len(distinct)

@@ -57,7 +57,7 @@ def selection_of(index: SeriesIndex, query: SeriesQuery) -> Selection:
     for name, unwanted in query.excluded.items():
         place = dimension_place(name, index.dimensions, name + EXCLUDED_MARK)
         gone = {_code(index, place, member, EXCLUDED_MARK) for member in unwanted}
-        _narrow(codes, place, set(range(len(index.members[place]))) - gone, index)
+        _narrow(codes, place, set(range(index.sizes[place])) - gone, index)
     return Selection(codes)
 
 
@@ -75,7 +75,7 @@ def keys_of(index: SeriesIndex, codes: Mapping[int, tuple[int, ...]]) -> Places:
     first, *others = sorted(codes, key=lambda place: _expected(index, place, codes[place]))
     keys = _with_codes(index, first, codes[first])
     for place in others:
-        keys = keys[_is_one_of(index.codes[place][keys], codes[place], len(index.members[place]))]
+        keys = keys[_is_one_of(index.codes[place][keys], codes[place], index.sizes[place])]
     return keys
 
 
@@ -83,7 +83,7 @@ def share(index: SeriesIndex, codes: Mapping[int, tuple[int, ...]]) -> float:
     """Guess which share of the keys has one of the codes in each of the dimensions."""
     found = 1.0
     for place, wanted in codes.items():
-        found *= len(wanted) / max(len(index.members[place]), 1)
+        found *= len(wanted) / max(index.sizes[place], 1)
     return found
 
 
@@ -114,7 +114,7 @@ def _narrow(
     codes: dict[int, tuple[int, ...]], place: int, found: set[int], index: SeriesIndex
 ) -> None:
     before = codes.get(place)
-    if before is None and len(found) == len(index.members[place]):
+    if before is None and len(found) == index.sizes[place]:
         return
     codes[place] = tuple(sorted(found if before is None else found.intersection(before)))
 
@@ -178,15 +178,15 @@ def _run(index: SeriesIndex, codes: Mapping[int, tuple[int, ...]]) -> slice | No
     if ranks is None:
         return None
     rank, width = 0, 1
-    for place, members in enumerate(index.members):
-        rank = rank * len(members) + (codes[place][0] if place in codes else 0)
-        width *= 1 if place in codes else len(members)
+    for place, size in enumerate(index.sizes):
+        rank = rank * size + (codes[place][0] if place in codes else 0)
+        width *= 1 if place in codes else size
     start, stop = ranks.searchsorted(np.array((rank, rank + width)))
     return slice(int(start), int(stop))
 
 
 def _expected(index: SeriesIndex, place: int, wanted: tuple[int, ...]) -> float:
-    return len(wanted) / max(len(index.members[place]), 1)
+    return len(wanted) / max(index.sizes[place], 1)
 
 
 def _with_codes(index: SeriesIndex, place: int, wanted: tuple[int, ...]) -> npt.NDArray[Any]:
@@ -194,7 +194,7 @@ def _with_codes(index: SeriesIndex, place: int, wanted: tuple[int, ...]) -> npt.
         return index.posting(place, wanted[0])
     if 0 < len(wanted) <= _FEW_CODES:
         return np.sort(np.concatenate([index.posting(place, code) for code in wanted]))
-    return np.flatnonzero(_is_one_of(index.codes[place], wanted, len(index.members[place])))
+    return np.flatnonzero(_is_one_of(index.codes[place], wanted, index.sizes[place]))
 
 
 def _is_one_of(
