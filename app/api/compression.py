@@ -55,12 +55,9 @@ class CompressionMiddleware:
 
 
 def _tag(headers: MutableHeaders) -> None:
-    coding = headers.get("Content-Encoding")
-    if coding is None:
-        return
-    etag = headers.get("ETag")
-    if etag and not etag.startswith("W/"):
+    coding, etag = headers.get("Content-Encoding"), headers.get("ETag", "W/")
+    if coding is not None and not etag.startswith("W/"):
         headers["ETag"] = coded(etag, coding)
-    # The coder adds its part, also to a header that has it.
-    named = [name.strip() for name in headers.get("Vary", "").split(",")]
-    headers["Vary"] = ", ".join(dict.fromkeys(named))
+    if (vary := headers.get("Vary")) is not None:
+        # The coder adds its part also to a header that has it.
+        headers["Vary"] = ", ".join(dict.fromkeys(name.strip() for name in vary.split(",")))
