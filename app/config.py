@@ -39,6 +39,7 @@ from app.datasets import (
     table_problem,
 )
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem
+from app.http_settings import HttpVariables
 from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.reports import DatasetPolicy
 
@@ -88,7 +89,7 @@ class _Environment(EnvSettingsSource):
         return {key: value for key, value in variables.items() if (value or "").strip()}
 
 
-class Settings(PolicyVariables, BaseSettings):
+class Settings(PolicyVariables, HttpVariables, BaseSettings):
     """All settings, frozen. Attribute names are the variables' names in lower case.
 
     The variables of the login and of the default dataset are texts as they stand: they may be
@@ -180,18 +181,6 @@ class Settings(PolicyVariables, BaseSettings):
     )
     cache_retention_versions: int | None = Field(
         None, ge=1, le=1_000_000, description="a number of versions, at least 1", examples=["30"]
-    )
-    cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(forms.origin)], ...],
-        NoDecode,
-        BeforeValidator(forms.split),
-    ] = Field(
-        (),
-        description="origins as https://bi.example.com, separated by commas",
-        examples=["https://bi.example.com"],
-    )
-    answer_cache_mb: int = Field(
-        64, ge=0, le=65_536, description="megabytes, 0 to 65536", examples=["64"]
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="one of debug, info, warning, error", examples=["info"]

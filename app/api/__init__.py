@@ -18,6 +18,7 @@ from app.api.routes import (
     health,
     metrics,
     models,
+    pickers,
     problems,
     refresh,
     series,
@@ -47,7 +48,10 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     The lifespan of the app must store `app.api.deps.Services` as `app.state.services`.
     """
     options = options or ApiOptions()
-    for module in (series, refresh, datasets, versions, models, problems, health, metrics):
+    for module in (
+        *(series, refresh, datasets, pickers, versions),
+        *(models, problems, health, metrics),
+    ):
         app.include_router(module.router)
     install_problems(app)
     # The last that is added is the outermost.

@@ -125,6 +125,8 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
         HTTPStatus.NOT_FOUND, "There is no such dataset or source"
     ),
     errors.UnknownVersionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such version"),
+    errors.UnknownDimensionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such dimension"),
+    errors.UnknownModelError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such model"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
     errors.UnknownProblemError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such problem"),
     errors.FormatNotOfferedError: ProblemKind(

@@ -48,6 +48,8 @@
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
+        ├── UnknownDimensionError    the series has no such dimension
+        ├── UnknownModelError        the tenant has no such model
         ├── BadQueryError
         ├── UnknownProblemError      no kind of problem has this code
         ├── FormatNotOfferedError    the Accept header excludes every form of a series
@@ -83,6 +85,8 @@ from app.errors.local import (
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownDimensionError,
+    UnknownModelError,
     UnknownProblemError,
     UnknownVersionError,
 )
@@ -172,6 +176,8 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownDimensionError",
+    "UnknownModelError",
     "UnknownProblemError",
     "UnknownVersionError",
     "UnsafeLinkError",
