@@ -1,7 +1,8 @@
 """The service as a process of its own: `uvicorn app.main:app`, as users run it."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -48,3 +49,39 @@ def running_service(folder: Path, settings: Mapping[str, str]) -> Iterator[httpx
     ):
         wait_until_live(process, url)
         yield client
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredService:
+    """A service whose memory can be looked at; on Linux alone.
+
+    Attributes:
+        client: Speaks to it.
+        process_id: Its process.
+    """
+
+    client: httpx.Client
+    process_id: int
+
+    def peak_mb_of(self, act: Callable[[], object]) -> float:
+        """Return the most memory that the service held while something was done."""
+        process = Path("/proc") / str(self.process_id)
+        # https://www.kernel.org/doc/html/latest/filesystems/proc.html: 5 sets the peak back.
+        (process / "clear_refs").write_text("5")
+        act()
+        lines = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1_000
+
+
+@contextlib.contextmanager
+def measured_service(folder: Path, settings: Mapping[str, str]) -> Iterator[MeasuredService]:
+    """Run the service in a folder, and watch its memory."""
+    port = free_port(0)
+    url = f"http://127.0.0.1:{port}"
+    arguments = ("app.main:app", "--app-dir", str(ROOT), "--port", str(port))
+    with (
+        python_module("uvicorn", *arguments, folder=folder, settings=settings) as process,
+        httpx.Client(base_url=url, timeout=60.0) as client,
+    ):
+        wait_until_live(process, url)
+        yield MeasuredService(client, process.pid)

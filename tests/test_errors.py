@@ -14,10 +14,9 @@ import pytest
 
 import app
 from app import errors
-from app.api.problem_pages import meaning_of, remedy_of
-from app.api.problems import PROBLEMS, type_of
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem, SeriesError, SourceError
 from app.sac_connector.faults import Answer, export_fault, token_fault, transport_fault
+from tests.errors_page import row_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -101,22 +100,9 @@ CASES = {
 }
 
 
-def row_of(kind: type[SeriesError]) -> str:
-    """Return the line of the page that an error must have."""
-    name = type_of(kind.code).rpartition("/")[2]
-    cells = [
-        f'<a id="{name}"></a>`{kind.code}`',
-        f"`{kind.__name__}`",
-        str(PROBLEMS[kind].status.value),
-        meaning_of(kind),
-        remedy_of(kind),
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
 @pytest.mark.parametrize("kind", leaves(), ids=lambda kind: kind.__name__)
 def test_the_page_lists_every_error(kind: type[SeriesError]) -> None:
-    """The page says of every error what the code and the service's own page of it say."""
+    """The page says what the service's own page says; `python -m tests.errors_page` writes it."""
     assert row_of(kind) in PAGE.splitlines()
 
 

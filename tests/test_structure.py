@@ -39,7 +39,7 @@ ROOMS = {
         "app/api/report_schemas.py",
         "app/api/version_schemas.py",
         "app/datasets.py",
-        "app/serving_settings.py",
+        "app/http_settings.py",
         "app/config.py",
     },
     r"\(BaseSettings\)": {"app/config.py"},

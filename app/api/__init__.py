@@ -49,8 +49,8 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     """
     options = options or ApiOptions()
     for module in (
-        *(series, refresh, datasets, pickers, versions, models),
-        *(problems, health, metrics),
+        *(series, refresh, datasets, pickers, versions),
+        *(models, problems, health, metrics),
     ):
         app.include_router(module.router)
     install_problems(app)

@@ -14,7 +14,7 @@ from app.api.validators import coded
 
 # Measured on 75 kB and 1.9 MB of series (docs/decisions/0008): beyond these levels time doubles
 # for less than a tenth of the bytes, and the loop stands still meanwhile.
-_LEVELS: Final = {"zstd_level": 1, "brotli_quality": 2, "gzip_level": 2}
+_ZSTD_LEVEL, _BROTLI_QUALITY, _GZIP_LEVEL = 1, 2, 2
 # A packet holds about this much; less is not worth a header.
 _MINIMUM_BYTES: Final = 1_000
 # Parquet is compressed inside.
@@ -38,7 +38,13 @@ class CompressionMiddleware:
         # An event must leave at once, and is too short to gain anything.
         remove_compress_type(_STREAM_OF_EVENTS)
         self._app = app
-        self._coder = CompressMiddleware(app, minimum_size=_MINIMUM_BYTES, **_LEVELS)
+        self._coder = CompressMiddleware(
+            app,
+            minimum_size=_MINIMUM_BYTES,
+            zstd_level=_ZSTD_LEVEL,
+            brotli_quality=_BROTLI_QUALITY,
+            gzip_level=_GZIP_LEVEL,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -55,12 +61,9 @@ class CompressionMiddleware:
 
 
 def _tag(headers: MutableHeaders) -> None:
-    coding = headers.get("Content-Encoding")
-    if coding is None:
-        return
-    etag = headers.get("ETag")
-    if etag and not etag.startswith("W/"):
+    coding, etag = headers.get("Content-Encoding"), headers.get("ETag", "W/")
+    if coding is not None and not etag.startswith("W/"):
         headers["ETag"] = coded(etag, coding)
-    # The coder adds its part, also to a header that has it.
-    named = [name.strip() for name in headers.get("Vary", "").split(",")]
-    headers["Vary"] = ", ".join(dict.fromkeys(named))
+    if (vary := headers.get("Vary")) is not None:
+        # The coder adds its part also to a header that has it.
+        headers["Vary"] = ", ".join(dict.fromkeys(name.strip() for name in vary.split(",")))

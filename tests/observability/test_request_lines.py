@@ -1,0 +1,92 @@
+"""The direct way of a request's line ends where the long way does."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.observability.logs import configure_logging
+from app.observability.masking import Masker
+from app.observability.request_lines import EVENT, LineHandler, write_request
+
+SECRET = "hunter2-hunter2"
+NAME = "app.api.middleware"
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
+    [f"/a/{SECRET}", f"token={SECRET}", "Bearer abcdefgh", "password=other", "x" * 200]
+)
+PAIRS = st.fixed_dictionaries(
+    {
+        "method": st.sampled_from(["GET", "POST"]),
+        "path": TEXT,
+        "query": st.lists(TEXT, max_size=3),
+        "status": st.none() | st.integers(100, 599),
+        "duration_ms": st.floats(0, 1e6),
+    },
+    optional={"code": TEXT, "api_key": TEXT},
+)
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Put the process-wide logging back after each test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers, root.level = handlers, level
+
+
+def lines(pairs: dict[str, Any], *, direct: bool, level: int = logging.INFO) -> list[str]:
+    """Return what one request writes, on the direct way or the long one."""
+    stream = io.StringIO()
+    configure_logging("info", "json", Masker([SECRET]), stream)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, LineHandler)
+    handler.is_direct = direct
+    with structlog.contextvars.bound_contextvars(request_id="abc"):
+        write_request(NAME, level, pairs)
+    return stream.getvalue().splitlines(keepends=True)
+
+
+@given(pairs=PAIRS)
+def test_both_ways_write_the_same(pairs: dict[str, Any]) -> None:
+    """The same keys in the same order, the same values, and no secret on either way."""
+    (short,), (long,) = lines(pairs, direct=True), lines(pairs, direct=False)
+    found = [dict(list(json.loads(line).items())[1:]) for line in (short, long)]
+    assert found[0] == found[1]
+    assert set(list(json.loads(short))[:5]) == set(list(json.loads(long))[:5])
+    assert SECRET not in short
+
+
+def test_a_line_has_time_level_event_logger_and_id() -> None:
+    """The line of a request looks like every other line."""
+    (line,) = lines({"method": "GET"}, direct=True)
+    told = json.loads(line)
+    assert list(told) == ["timestamp", "level", "event", "logger", "request_id", "method"]
+    assert (told["level"], told["event"], told["logger"]) == ("info", EVENT, NAME)
+    assert told["timestamp"].endswith("Z")
+    assert line.endswith("}\n")
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_the_level_counts(direct: bool) -> None:
+    """A line below the level of the log is not written."""
+    assert lines({"method": "GET"}, direct=direct, level=logging.DEBUG) == []
+
+
+def test_lines_for_people_go_the_long_way() -> None:
+    """Text is coloured and laid out by the renderer that all lines share."""
+    stream = io.StringIO()
+    configure_logging("info", "text", Masker([SECRET]), stream)
+    write_request(NAME, logging.INFO, {"path": f"/{SECRET}"})
+    assert EVENT in stream.getvalue()
+    assert SECRET not in stream.getvalue()
