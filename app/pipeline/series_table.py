@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -286,8 +287,13 @@ class SeriesTable:
             paths = file_paths(table)
             # Before they are read, so that a change in between is seen as one.
             files.update(zip(paths, self.log.stamps(paths), strict=True))
-            # What a tool has split into several files comes back in any order.
-            rows = sort_series(table.to_pyarrow_table()).replace_schema_metadata()
+            rows = table.to_pyarrow_table().replace_schema_metadata()
+        # As they were written they are sorted. What a tool has written anew, or split into several
+        # files, comes back in any order.
+        with suppress(DataError):
+            described(rows, metadata)
+            return rows
+        rows = sort_series(rows)
         try:
             described(rows, metadata)
         except DataError as error:
