@@ -29,7 +29,7 @@ def test_the_benchmark_runs_on_a_few_rows() -> None:
 
 @pytest.mark.skipif(bool(missing()), reason="wrk, roapi or Datasette is not installed")
 def test_the_serving_benchmark_runs_on_a_few_rows() -> None:
-    """All servers give the same rows to the same questions, and every line of the table is there."""
+    """All servers give the same rows to the same questions, and no line of the table is missing."""
     sizes = ("--rows", "6000", "--seconds", "1", "--rounds", "1")
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.serving", *sizes],

@@ -68,7 +68,7 @@ def ratio(results: Results, promise: Promise) -> float:
     """Return how many times as fast as the best of the others ours is: the median of the rounds."""
     found = results[promise.what]
     rounds = zip(found[OURS], *(found[name] for name in promise.others), strict=True)
-    return median(ours.rate / max(one.rate for one in others) for ours, *others in rounds)
+    return float(median(ours.rate / max(one.rate for one in others) for ours, *others in rounds))
 
 
 def _rates(results: Results) -> str:

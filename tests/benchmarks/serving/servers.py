@@ -63,10 +63,10 @@ def bare(body: Path) -> Iterator[str]:
 def roapi(places: Places) -> Iterator[str]:
     """Serve the Parquet file, held in memory."""
     port = _free_port()
-    command = [BIN / "roapi", "--table", f"{TABLE}={places.parquet}", "--addr-http"]
-    with _running(
-        [*command, f"127.0.0.1:{port}"], {}, f"http://127.0.0.1:{port}", "/health"
-    ) as url:
+    address = f"127.0.0.1:{port}"
+    table = f"{TABLE}={places.parquet}"
+    command = [str(BIN / "roapi"), "--table", table, "--addr-http", address]
+    with _running(command, {}, f"http://{address}", "/health") as url:
         yield url
 
 
@@ -75,7 +75,7 @@ def datasette(places: Places) -> Iterator[str]:
     """Serve the indexed database as an immutable file, without its limits."""
     port = _free_port()
     limits = ["max_returned_rows", "1000000", "--setting", "sql_time_limit_ms", "60000"]
-    command = [BIN / "datasette", "serve", "-i", places.sqlite, "--setting", *limits]
+    command = [str(BIN / "datasette"), "serve", "-i", str(places.sqlite), "--setting", *limits]
     url = f"http://127.0.0.1:{port}"
     with _running([*command, "-p", str(port)], {}, url, "/bench.json") as found:
         yield found
@@ -87,9 +87,9 @@ def drive(url: str, lines: Path, seconds: int, *, if_none_match: str | None = No
     Raises:
         RuntimeError: An answer was an error.
     """
-    given = [lines, *([] if if_none_match is None else [if_none_match])]
-    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency", "-s", SCRIPT, url, "--", *given]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    given = [str(lines), *([] if if_none_match is None else [if_none_match])]
+    command = ["wrk", "-t1", "-c8", f"-d{seconds}s", "--latency", "-s", str(SCRIPT), url, "--"]
+    done = subprocess.run([*command, *given], capture_output=True, text=True, check=True)
     rate, slow = _RATE.search(done.stdout), _SLOWEST.search(done.stdout)
     if "wrong status" in done.stdout or "Socket errors" in done.stdout or not (rate and slow):
         raise RuntimeError(f"{url}: {done.stdout}")
@@ -121,7 +121,7 @@ def _uvicorn(app: str, settings: Mapping[str, str], path: str) -> Iterator[str]:
 
 @contextmanager
 def _running(
-    command: Sequence[str | Path], settings: Mapping[str, str], url: str, path: str
+    command: Sequence[str], settings: Mapping[str, str], url: str, path: str
 ) -> Iterator[str]:
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(_OWN_VARIABLES)}
     process = subprocess.Popen(
