@@ -262,20 +262,29 @@ class SeriesMetadata:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CachedSeries:
-    """One whole version of a series as the cache holds it.
+class SeriesHead:
+    """What is known of one version of a series, whether or not its rows were read.
 
     Attributes:
-        rows: The contract's columns, sorted by dimensions, then date.
-        metadata: What is known of them.
+        metadata: What is known of the rows.
         version: Number of the version; grows with every commit.
         warning: A sentence if this is not the newest version; else None.
     """
 
-    rows: pa.Table
     metadata: SeriesMetadata
     version: int
     warning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachedSeries(SeriesHead):
+    """One whole version of a series as the cache holds it.
+
+    Attributes:
+        rows: The contract's columns, sorted by dimensions, then date.
+    """
+
+    rows: pa.Table
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo
 from app.pipeline.retention import Cleaned, Retention
 from app.pipeline.series_metadata import described
 from app.pipeline.series_table import SeriesTable
-from app.records import DEFAULT_DATASET, CachedSeries, SeriesMetadata
+from app.records import DEFAULT_DATASET, CachedSeries, SeriesHead, SeriesMetadata
 
 DEFAULT_URI = "data/cache"
 
@@ -122,6 +122,17 @@ class DeltaCache:
         """
         table = self._tables.get(dataset)
         return None if table is None else table.at_hand(pin)
+
+    def glance(self, dataset: str) -> SeriesHead:
+        """Return what is known of the version that is served, and read no rows for it.
+
+        What is not in memory is not proved: its commit can be read, and its files are there in
+        the size that was written. If not so, the version that proves whole is looked for.
+
+        Raises:
+            CacheError: As for `load`.
+        """
+        return self._table(dataset).glance()
 
     def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
         """Return the versions that were published, newest first; their rows are not read.

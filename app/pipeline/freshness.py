@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.records import CachedSeries
+from app.records import SeriesHead
 from app.reports import Attempt, AttemptOutcome, DatasetPolicy, Freshness, FreshnessState
 
 SAMPLE_SOURCE: Final = "fixture"
@@ -52,7 +52,7 @@ class Notice:
 
 
 def freshness_of(
-    series: CachedSeries,
+    series: SeriesHead,
     attempt: Attempt | None,
     policy: DatasetPolicy,
     now: datetime,
@@ -81,7 +81,7 @@ def freshness_of(
     )
 
 
-def notice_of(series: CachedSeries, freshness: Freshness) -> Notice:
+def notice_of(series: SeriesHead, freshness: Freshness) -> Notice:
     """Say what a reader must be told: why it is not fresh, else that it is a sample."""
     if freshness.sentence is not None and freshness.reason is not None:
         if freshness.reason == OLDER_VERSION_CODE:
@@ -92,12 +92,12 @@ def notice_of(series: CachedSeries, freshness: Freshness) -> Notice:
     return Notice()
 
 
-def stale_warning(series: CachedSeries, reason: str) -> str:
+def stale_warning(series: SeriesHead, reason: str) -> str:
     """Say how old the shown data is, why it is not newer, and what to do.
 
     >>> from datetime import UTC, datetime
     >>> import pyarrow as pa
-    >>> from app.records import SeriesMetadata
+    >>> from app.records import CachedSeries, SeriesMetadata
     >>> meta = SeriesMetadata(
     ...     dataset="default", source="sac", row_count=0, min_date=None, max_date=None,
     ...     last_refresh_time=datetime(2026, 11, 21, 14, 5, tzinfo=UTC),
@@ -129,7 +129,7 @@ def duration(length: timedelta) -> str:
 
 
 def _verdict(
-    series: CachedSeries, attempt: Attempt | None, policy: DatasetPolicy, age: timedelta
+    series: SeriesHead, attempt: Attempt | None, policy: DatasetPolicy, age: timedelta
 ) -> Verdict:
     # The order is that of the harm: what cannot be told, what is refused, what is known to be
     # wrong, what is only old.
@@ -155,7 +155,7 @@ def _by_age(attempt: Attempt | None, policy: DatasetPolicy, age: timedelta) -> V
     return FreshnessState.FRESH, None, None
 
 
-def _failure(series: CachedSeries, attempt: Attempt | None) -> Attempt | None:
+def _failure(series: SeriesHead, attempt: Attempt | None) -> Attempt | None:
     """Return the attempt if it failed, unless another process has refreshed since."""
     if attempt is None or attempt.outcome is not AttemptOutcome.FAILED or attempt.at is None:
         return None

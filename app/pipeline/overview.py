@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.errors import CacheError
 from app.pipeline.ports import CacheRepository, DatasetCatalogue
 from app.pipeline.standing import Standing
-from app.records import CachedSeries
+from app.records import SeriesHead
 from app.reports import Freshness
 
 
@@ -18,17 +18,20 @@ class DatasetOverview:
 
     Attributes:
         name: Its name.
-        series: The version that is served; None if none can be.
+        series: The version that is served, as far as a glance can tell; None if none can be.
         freshness: How fresh that is, or why there is nothing.
     """
 
     name: str
-    series: CachedSeries | None
+    series: SeriesHead | None
     freshness: Freshness
 
 
 class Overview:
     """Lists the datasets from the cache alone.
+
+    What is in memory was proved. Of all others the newest commit is read, and its files must be
+    there; their rows are proved when somebody reads them, and not for the sake of a list.
 
     Args:
         catalogue: Which datasets exist.
@@ -48,9 +51,8 @@ class Overview:
         return await asyncio.to_thread(lambda: tuple(map(self._one, self._catalogue.names)))
 
     def _one(self, name: str) -> DatasetOverview:
-        # Loaded, not only looked up: a version counts if it proves whole, here as for readers.
         try:
-            series = self._cache.load(name)
+            series = self._cache.glance(name)
         except CacheError as error:
             return DatasetOverview(name, None, self._standing.of_nothing(name, error))
         return DatasetOverview(name, series, self._standing.of(series).freshness)

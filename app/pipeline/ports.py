@@ -17,6 +17,7 @@ from app.records import (
     Page,
     ProgressCallback,
     PullReport,
+    SeriesHead,
     SeriesMetadata,
 )
 from app.reports import Attempt, DatasetPolicy
@@ -98,6 +99,14 @@ class CacheRepository(Protocol):
         """Return what `load` would, if it can be told in microseconds; else None.
 
         Never blocks and never raises, so that it needs no thread.
+        """
+        ...
+
+    def glance(self, dataset: str) -> SeriesHead:
+        """Return what is known of the version that is served, without proving its rows.
+
+        Raises:
+            CacheError: As for `load`.
         """
         ...
 

@@ -31,8 +31,8 @@ from app.pipeline.contract import VALUE, merge_runs, sort_series
 from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, commit_path, translated
 from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
-from app.pipeline.table_files import TableFiles
-from app.records import CachedSeries, SeriesMetadata
+from app.pipeline.table_files import TableFiles, file_paths, file_sizes
+from app.records import CachedSeries, SeriesHead, SeriesMetadata
 
 REMEDY = "Run `python -m demo.refresh` to fill the cache."
 
@@ -186,6 +186,21 @@ class SeriesTable:
         stamps = kept.stamps
         is_same = self.log.stamps_at_once(stamps) == tuple(stamps.values())
         return kept.series if is_same else None
+
+    def glance(self) -> SeriesHead:
+        """Return what is known of the version that is served; its rows are not read."""
+        if (series := self.at_hand()) is not None:
+            return series
+        version = self._some_versions()[-1]
+        try:
+            metadata = decode_metadata(self.log.metadata_at(version))
+            files = file_sizes(self.open_version(version))
+        except CacheCorruptError:
+            return self.load()
+        found = [stamp and stamp.size_bytes for stamp in self.log.stamps(files)]
+        if found != list(files.values()):
+            return self.load()
+        return SeriesHead(metadata=metadata, version=version)
 
     def _bring_to_disk(self, version: int) -> None:
         self.files.mark_saved()
@@ -381,8 +396,3 @@ def _commit_properties(metadata: SeriesMetadata) -> CommitProperties:
     return CommitProperties(
         custom_metadata={METADATA_KEY: encode_metadata(metadata)}, max_commit_retries=0
     )
-
-
-def file_paths(table: DeltaTable) -> list[str]:
-    """Return the data files that a version shows, within the folder of the table."""
-    return [str(path) for path in pa.table(table.get_add_actions())["path"].to_pylist()]

@@ -9,7 +9,7 @@ from datetime import datetime
 from app.errors import SeriesError
 from app.pipeline.freshness import Notice, freshness_of, notice_of
 from app.pipeline.ports import AttemptStore, Clock, DatasetCatalogue
-from app.records import CachedSeries
+from app.records import CachedSeries, SeriesHead
 from app.reports import Attempt, AttemptOutcome, Freshness, FreshnessState
 
 
@@ -48,11 +48,11 @@ class Standing:
         self._clock = clock
         self._next_attempt = next_attempt
 
-    def of(self, series: CachedSeries) -> Told:
+    def of(self, series: SeriesHead) -> Told:
         """Judge a version that is shown."""
         return self._judged(series, self._attempts.last(series.metadata.dataset))
 
-    def at_once(self, series: CachedSeries) -> Told | None:
+    def at_once(self, series: SeriesHead) -> Told | None:
         """Judge a version without waiting; None if that cannot be."""
         attempt = self._attempts.last_at_hand(series.metadata.dataset)
         return None if attempt is None else self._judged(series, attempt[0])
@@ -76,7 +76,7 @@ class Standing:
         """Keep that a refresh failed, and which version it left as it was."""
         self._keep(dataset, AttemptOutcome.FAILED, error, left)
 
-    def _judged(self, series: CachedSeries, attempt: Attempt | None) -> Told:
+    def _judged(self, series: SeriesHead, attempt: Attempt | None) -> Told:
         dataset = series.metadata.dataset
         freshness = freshness_of(
             series,

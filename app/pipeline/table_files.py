@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.fs as pa_fs
+from deltalake import DeltaTable
 
 from app.errors import CacheUnavailableError
 from app.pipeline.delta_log import LOG_FOLDER, SAVED_PATH, local_folder, open_folder, translated
@@ -100,6 +102,17 @@ class TableFiles:
         with translated("write the cache to the disk", self._uri, otherwise=CacheUnavailableError):
             for path in (*(folder / name for name in paths), folder / LOG_FOLDER, folder):
                 _sync(path)
+
+
+def file_paths(table: DeltaTable) -> list[str]:
+    """Return the data files that a version shows, within the folder of the table."""
+    return list(file_sizes(table))
+
+
+def file_sizes(table: DeltaTable) -> dict[str, int]:
+    """Return the same with the size in bytes that each was written with."""
+    found = pa.table(table.get_add_actions())
+    return dict(zip(found["path"].to_pylist(), found["size_bytes"].to_pylist(), strict=True))
 
 
 def _local_files(folder: Path) -> list[Path]:

@@ -16,7 +16,8 @@ from app.pipeline.cleaning import Keep, drop_files, drop_log
 from app.pipeline.delta_log import translated
 from app.pipeline.history import Pin, VersionCheck
 from app.pipeline.retention import Cleaned, Retention, oldest_kept
-from app.pipeline.series_table import SeriesTable, file_paths
+from app.pipeline.series_table import SeriesTable
+from app.pipeline.table_files import file_paths
 from app.records import CachedSeries
 
 

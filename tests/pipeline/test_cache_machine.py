@@ -17,7 +17,8 @@ from app.errors import CacheCorruptError, UnknownVersionError
 from app.pipeline.cache import DeltaCache
 from app.pipeline.history import Pin
 from app.pipeline.retention import Retention
-from app.pipeline.series_table import SeriesTable, file_paths
+from app.pipeline.series_table import SeriesTable
+from app.pipeline.table_files import file_paths
 from app.records import CachedSeries, SeriesMetadata
 from tests.pipeline.samples import REFRESHED, metadata_of, three_months
 

@@ -10,7 +10,8 @@ from app.errors import UnknownVersionError
 from app.pipeline import upkeep
 from app.pipeline.cache import DeltaCache
 from app.pipeline.history import Pin
-from app.pipeline.series_table import SeriesTable, file_paths
+from app.pipeline.series_table import SeriesTable
+from app.pipeline.table_files import file_paths
 from tests.pipeline.samples import metadata_of, three_months
 
 
