@@ -117,3 +117,43 @@ def test_a_place_that_fails_is_unknown_too(table: Path, monkeypatch: pytest.Monk
     found = store.last("default")
     assert found is not None
     assert found.outcome is AttemptOutcome.UNKNOWN
+
+
+def test_what_was_read_is_at_hand_until_the_file_changes(table: Path) -> None:
+    """Another process's attempt is seen at once: then only a read can tell."""
+    store, other = StoredAttempts(table.parent), StoredAttempts(table.parent)
+    assert store.last_at_hand("default") == (None,)
+    other.keep(FAILED)
+    assert store.last_at_hand("default") is None
+    assert store.last("default") == FAILED
+    assert store.last_at_hand("default") == (FAILED,)
+    other.keep(DONE)
+    assert store.last_at_hand("default") is None
+    store.last("default")
+    (table / ATTEMPT_PATH).unlink()
+    assert store.last_at_hand("default") == (None,)
+
+
+def test_an_attempt_that_cannot_be_read_is_never_at_hand(table: Path) -> None:
+    """What is unknown is looked at again each time."""
+    store = StoredAttempts(table.parent)
+    store.keep(FAILED)
+    (table / ATTEMPT_PATH).write_text("nonsense", encoding="utf-8")
+    assert store.last("default") is not None
+    assert store.last_at_hand("default") is None
+
+
+def test_what_could_not_be_written_is_at_hand(tmp_path: Path) -> None:
+    """A process that cannot write remembers, and tells so without a look."""
+    store = StoredAttempts(tmp_path)
+    store.keep(FAILED)
+    assert store.last_at_hand("default") == (FAILED,)
+
+
+def test_elsewhere_no_attempt_is_at_hand(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an object store, or where a folder is no folder, a read finds out."""
+    monkeypatch.setattr(attempts, "local_folder", lambda _: None)
+    assert StoredAttempts(table.parent).last_at_hand("default") is None
+    monkeypatch.undo()
+    (table.parent / "file").write_text("", encoding="utf-8")
+    assert StoredAttempts(table.parent).last_at_hand("file") is None
