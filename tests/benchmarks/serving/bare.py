@@ -33,9 +33,19 @@ async def unchanged(request: Request) -> Response:
     return Response(BODY, media_type="application/json", headers={"ETag": ETAG})
 
 
+async def unchanged_asked(request: Request, **asked: object) -> Response:
+    """Answer the same, after the framework has read and checked every parameter."""
+    del asked
+    return await unchanged(request)
+
+
 _asked = inspect.signature(series_request, eval_str=True).parameters.values()
-same.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [one for one in _asked if one.annotation is not Request]
+_parameters = [one for one in _asked if one.annotation is not Request]
+_request = inspect.signature(unchanged, eval_str=True).parameters["request"]
+same.__signature__ = inspect.Signature(_parameters)  # type: ignore[attr-defined]
+unchanged_asked.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [_request, *_parameters]
 )
 app.get("/same")(same)
 app.get("/unchanged")(unchanged)
+app.get("/unchanged-asked")(unchanged_asked)

@@ -22,6 +22,7 @@ OURS: Final = "ours"
 ROAPI: Final = "roapi"
 DATASETTE: Final = "Datasette"
 BARE: Final = "bare FastAPI"
+BARE_ASKED: Final = "bare FastAPI, same parameters"
 SMALL: Final = "the same query again, small"
 LARGE: Final = "the same query again, 88 kB"
 UNCHANGED: Final = "304"
@@ -86,6 +87,8 @@ class Bench:
         for _ in range(rounds):
             self._one(UNCHANGED, OURS, url, path, etag)
             self._one(UNCHANGED, BARE, other, "/unchanged", '"bare"')
+            again = path.replace("/series", "/unchanged-asked")
+            self._one(UNCHANGED, BARE_ASKED, other, again, '"bare"')
 
     def _one(self, what: str, who: str, url: str, path: str, etag: str | None = None) -> None:
         lines = self._file([f"GET\t{path}\t"])
