@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import SourceAnswerError
+from app.sac_connector.uniform import UniformRows
 
 T = TypeVar("T")
 
@@ -86,6 +87,36 @@ _ENVELOPE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+# Stands in for the rows; as it is found nowhere else, what it turns up as is what the rows are.
+_MARK: Final = b'["rows of this page"]'
+_ROWS_BEGIN: Final = b'"value":['
+_HEAD_WITHIN_BYTES: Final = 10_000
+
+
+def outline(body: bytes) -> Envelope | None:
+    """Read everything of an answer but its rows, without looking at these.
+
+    The rows are what lies between the first place where they can begin and the last where they
+    can end. If they can be decoded then this is the envelope of the answer; if not, it proves
+    nothing.
+
+    Returns:
+        The envelope; None if the answer must be read as a whole to tell.
+    """
+    start = body.find(_ROWS_BEGIN, 0, _HEAD_WITHIN_BYTES) + len(_ROWS_BEGIN) - 1
+    end = body.rfind(b"]") + 1
+    rest = b"".join((body[:start], _MARK, body[end:]))
+    if start >= end or len(rest) > 2 * _HEAD_WITHIN_BYTES or rest.count(_MARK) != 1:
+        return None
+    try:
+        found = decode_envelope(rest)
+    except SourceAnswerError:
+        return None
+    if bytes(found.value) != _MARK:
+        return None
+    return replace(found, value=msgspec.Raw(memoryview(body)[start:end]))
+
+
 def decode_envelope(body: bytes) -> Envelope:
     """Read everything of an answer but its rows.
 
@@ -139,11 +170,10 @@ def _malformed(what: str) -> SourceAnswerError:
 class RowDecoder:
     """Decodes the rows of a page straight into Arrow columns; other columns are skipped unread.
 
-    Rows never become dicts: msgspec fills one slotted object per row with the wanted columns
-    alone, and measures stay the literal text of their numbers, so that no digit is lost.
-
-    A large page is decoded in parts, so that the rows of a part stay in the processor's cache and
-    other threads get their turn.
+    A large page is decoded in parts. Rows of a part that are all laid out alike are read as
+    `UniformRows`; any others, and all that is wrong, by msgspec: it fills one slotted object per
+    row with the wanted columns alone. Measures stay the literal text of their numbers, so that no
+    digit is lost.
 
     Args:
         texts: Names of the text columns (date and dimensions).
@@ -152,7 +182,11 @@ class RowDecoder:
     """
 
     def __init__(
-        self, texts: Iterable[str], measure: str | None, *, part_bytes: int = 500_000
+        self,
+        texts: Iterable[str],
+        measure: str | None,
+        *,
+        part_bytes: int = 1_000_000,
     ) -> None:
         # The date column may be kept as a dimension too; it is read once.
         self._texts = tuple(dict.fromkeys(texts))
@@ -166,6 +200,7 @@ class RowDecoder:
             names["measure"] = measure
         row: Any = msgspec.defstruct("Row", fields, rename=names, gc=False)
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[row])
+        self._uniform = UniformRows(self._texts, measure)
 
     def decode(self, value: msgspec.Raw, page: int) -> pa.Table:
         """Decode the `value` of an envelope.
@@ -181,7 +216,7 @@ class RowDecoder:
             SourceAnswerError: A row lacks a column or has one of the wrong type.
         """
         try:
-            parts = [self._columns(part) for part in _parts(value, self._part_bytes)]
+            parts = [self._part(rows) for rows in _parts(memoryview(value), self._part_bytes)]
         except _UNREADABLE:
             # A row cannot be read, or a seam was none; the whole knows which row, or none.
             parts = [self._whole(value, page)]
@@ -192,6 +227,10 @@ class RowDecoder:
             return self._columns(value)
         except _UNREADABLE as error:
             raise _bad_row(error, page) from error
+
+    def _part(self, rows: memoryview) -> pa.Table:
+        columns = self._uniform.read(rows)
+        return self._columns(b"[%b]" % bytes(rows)) if columns is None else columns
 
     def _columns(self, value: msgspec.Raw | bytes) -> pa.Table:
         rows = self._decoder.decode(value)
@@ -204,22 +243,26 @@ class RowDecoder:
         return pa.table(columns)
 
 
-def _parts(value: msgspec.Raw, part_bytes: int) -> Iterator[msgspec.Raw | bytes]:
-    """Cut an array of objects into shorter arrays, without reading it.
+def _parts(value: memoryview, part_bytes: int) -> Iterator[memoryview]:
+    """Cut an array of objects into the rows of shorter ones, without reading it.
 
     A seam that is none, as it is within a text or a nested array, leaves parts that are no JSON:
     if all parts can be read, they are the whole.
+
+    Raises:
+        msgspec.DecodeError: This is no array.
     """
-    view, start = memoryview(value), 1
-    while bytes(view[:1]) == b"[" and start + part_bytes < len(view):
+    if bytes(value[:1]) != b"[" or bytes(value[-1:]) != b"]":
+        raise msgspec.DecodeError("no array")
+    start, end = 1, len(value) - 1
+    while start + part_bytes < end:
         near = start + part_bytes
-        seam = bytes(view[near : near + _SEAM_WITHIN_BYTES]).find(b"},{")
+        seam = bytes(value[near : near + _SEAM_WITHIN_BYTES]).find(b"},{")
         if seam < 0:
             break
-        end = near + seam + 1
-        yield b"".join((b"[", view[start:end], b"]"))
-        start = end + 1
-    yield b"".join((b"[", view[start:])) if start > 1 else value
+        yield value[start : near + seam + 1]
+        start = near + seam + 2
+    yield value[start:end]
 
 
 def _bad_row(error: Exception, page: int) -> SourceAnswerError:
