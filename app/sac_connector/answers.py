@@ -82,6 +82,7 @@ _ROW_PATH: Final = re.compile(
     r"^(?P<what>.*?)(?: - at `\$\[(?P<row>\d+)\](?:\.(?P<column>.*))?`)?$"
 )
 _SEAM_WITHIN_BYTES: Final = 10_000
+_LARGE: Final = 8  # small parts in a large one
 _ENVELOPE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # RecursionError: brackets nested so deep that no answer of a service means them.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -171,14 +172,14 @@ class RowDecoder:
     """Decodes the rows of a page straight into Arrow columns; other columns are skipped unread.
 
     A large page is decoded in parts. Rows of a part that are all laid out alike are read as
-    `UniformRows`; any others, and all that is wrong, by msgspec: it fills one slotted object per
-    row with the wanted columns alone. Measures stay the literal text of their numbers, so that no
-    digit is lost.
+    `UniformRows`; any others are tried again in small parts, and what is still odd there, or
+    wrong, is left to msgspec: it fills one slotted object per row with the wanted columns alone.
+    Measures stay the literal text of their numbers, so that no digit is lost.
 
     Args:
         texts: Names of the text columns (date and dimensions).
         measure: Name of the measure column; None if there is none.
-        part_bytes: Least size of a part.
+        part_bytes: Least size of a small part.
     """
 
     def __init__(
@@ -186,7 +187,7 @@ class RowDecoder:
         texts: Iterable[str],
         measure: str | None,
         *,
-        part_bytes: int = 1_000_000,
+        part_bytes: int = 500_000,
     ) -> None:
         # The date column may be kept as a dimension too; it is read once.
         self._texts = tuple(dict.fromkeys(texts))
@@ -216,7 +217,7 @@ class RowDecoder:
             SourceAnswerError: A row lacks a column or has one of the wrong type.
         """
         try:
-            parts = [self._part(rows) for rows in _parts(memoryview(value), self._part_bytes)]
+            parts = list(self._parts(_rows(value)))
         except _UNREADABLE:
             # A row cannot be read, or a seam was none; the whole knows which row, or none.
             parts = [self._whole(value, page)]
@@ -228,9 +229,16 @@ class RowDecoder:
         except _UNREADABLE as error:
             raise _bad_row(error, page) from error
 
-    def _part(self, rows: memoryview) -> pa.Table:
-        columns = self._uniform.read(rows)
-        return self._columns(b"[%b]" % bytes(rows)) if columns is None else columns
+    def _parts(self, rows: memoryview) -> Iterator[pa.Table]:
+        # Threads wait for each other at every call, so there are to be few; but a row that is
+        # odd must not make a whole page slow, and objects must not leave the processor's cache.
+        for large in _cut(rows, _LARGE * self._part_bytes):
+            if (columns := self._uniform.read(large)) is not None:
+                yield columns
+                continue
+            for small in _cut(large, self._part_bytes):
+                columns = self._uniform.read(small)
+                yield self._columns(b"[%b]" % bytes(small)) if columns is None else columns
 
     def _columns(self, value: msgspec.Raw | bytes) -> pa.Table:
         rows = self._decoder.decode(value)
@@ -243,26 +251,33 @@ class RowDecoder:
         return pa.table(columns)
 
 
-def _parts(value: memoryview, part_bytes: int) -> Iterator[memoryview]:
-    """Cut an array of objects into the rows of shorter ones, without reading it.
-
-    A seam that is none, as it is within a text or a nested array, leaves parts that are no JSON:
-    if all parts can be read, they are the whole.
+def _rows(value: msgspec.Raw) -> memoryview:
+    """Return what stands between the brackets of an array.
 
     Raises:
         msgspec.DecodeError: This is no array.
     """
-    if bytes(value[:1]) != b"[" or bytes(value[-1:]) != b"]":
+    view = memoryview(value)
+    if bytes(view[:1]) != b"[" or bytes(view[-1:]) != b"]":
         raise msgspec.DecodeError("no array")
-    start, end = 1, len(value) - 1
-    while start + part_bytes < end:
+    return view[1:-1]
+
+
+def _cut(rows: memoryview, part_bytes: int) -> Iterator[memoryview]:
+    """Cut objects with commas between them into fewer of them, without reading them.
+
+    A seam that is none, as it is within a text or a nested array, leaves parts that are no JSON:
+    if all parts can be read, they are the whole.
+    """
+    start = 0
+    while start + part_bytes < len(rows):
         near = start + part_bytes
-        seam = bytes(value[near : near + _SEAM_WITHIN_BYTES]).find(b"},{")
+        seam = bytes(rows[near : near + _SEAM_WITHIN_BYTES]).find(b"},{")
         if seam < 0:
             break
-        yield value[start : near + seam + 1]
+        yield rows[start : near + seam + 1]
         start = near + seam + 2
-    yield value[start:end]
+    yield rows[start:]
 
 
 def _bad_row(error: Exception, page: int) -> SourceAnswerError:

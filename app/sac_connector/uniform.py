@@ -33,6 +33,7 @@ _DIGITS: Final = 10
 _SIGN: Final = ord("-")
 _POINT: Final = ord(".")
 _LONGEST_ROW_BYTES: Final = 10_000
+_TOO_MANY_BYTES: Final = 2**31
 _FIELD: Final = rb'"([^"\\]*)":(?:("[^"\\]*")|[^",:\[\]{}\\]+)'
 _ROW: Final = re.compile(rb"\{%b(?:,%b)*\}" % (_FIELD, _FIELD))
 _FIELDS: Final = re.compile(_FIELD)
@@ -135,7 +136,8 @@ class UniformRows:
         Args:
             rows: JSON objects with commas between them.
         """
-        pattern = Pattern.of(rows)
+        # Places are numbers of 32 bits.
+        pattern = Pattern.of(rows) if len(rows) < _TOO_MANY_BYTES else None
         if pattern is None or not self._can_be_read(pattern):
             return None
         pieces = self._pieces(rows, pattern)
@@ -150,8 +152,10 @@ class UniformRows:
     def _pieces(self, rows: bytes | memoryview, pattern: Pattern) -> pa.Array | None:
         """Cut rows into each value and what stands between it and the next, which is checked."""
         data = np.frombuffer(rows, np.uint8)
+        if not _is_plain(data):
+            return None
         quotes = np.flatnonzero(data == _QUOTE)
-        if len(quotes) % pattern.quotes or not _is_plain(data):
+        if len(quotes) % pattern.quotes:
             return None
         bounds = pattern.bounds(quotes.reshape(-1, pattern.quotes), len(rows))
         # Only a number can be shorter than nothing.
