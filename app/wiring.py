@@ -33,6 +33,7 @@ from app.pipeline.series import SeriesReader
 from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
 from app.reports import DatasetPolicy
+from app.sac_connector import large_reads
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
 from app.sac_connector.export import SacSource
 from app.sac_connector.pull import PullLimits
@@ -180,7 +181,9 @@ def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
+    async with httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, transport=large_reads.transport()
+    ) as client:
         yield client
 
 
