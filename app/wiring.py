@@ -29,7 +29,7 @@ from app.pipeline.ports import AuthProbe, LabelSource, ModelCatalogue, Pull, Ser
 from app.pipeline.refresh import RefreshService
 from app.pipeline.retention import Retention
 from app.pipeline.schedule import Schedule, Timetable
-from app.pipeline.series import SeriesReader
+from app.pipeline.series import QueryLimits, SeriesReader
 from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
 from app.reports import DatasetPolicy
@@ -62,13 +62,16 @@ class SettingsCatalogue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        # Readers ask for these with every answer, and settings never change.
+        self._names = settings.dataset_names
+        self._policies = {name: settings.policy(name) for name in self._names}
         for problem in settings.malformed_datasets():
             log.warning("dataset_malformed", reason=str(problem))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all datasets, the default one first, then the file's in its order."""
-        return self._settings.dataset_names
+        return self._names
 
     def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
         """Return how a dataset is pulled.
@@ -92,7 +95,7 @@ class SettingsCatalogue:
 
     def policy(self, dataset: str) -> DatasetPolicy:
         """Return what a dataset's refreshes and readers must keep to."""
-        return self._settings.policy(dataset)
+        return self._policies.get(dataset) or self._settings.policy(dataset)
 
 
 def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownDatasetError:
@@ -234,6 +237,18 @@ def _tenant(client: httpx.AsyncClient, settings: Settings, masker: Masker) -> Te
     return Tenant(source, source, source.directory, TokenProbe(tokens, clock))
 
 
+def _reader(
+    settings: Settings, catalogue: SettingsCatalogue, cache: DeltaCache, standing: Standing
+) -> SeriesReader:
+    return SeriesReader(
+        catalogue,
+        cache,
+        standing.of,
+        tell_at_once=standing.at_once,
+        limits=QueryLimits(settings.query_max_rows, settings.query_timeout_s),
+    )
+
+
 @asynccontextmanager
 async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Services]:
     """Build everything the API and the demo scripts call, and close it afterwards.
@@ -265,7 +280,7 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
             yield Services(
                 catalogue=catalogue,
                 refresh=refresh,
-                reader=SeriesReader(catalogue, cache, standing.of),
+                reader=_reader(settings, catalogue, cache, standing),
                 overview=Overview(catalogue, cache, standing),
                 pickers=Pickers(catalogue, cache, labels, standing),
                 models=tenant.models,

@@ -310,6 +310,13 @@ class FakeCache:
             raise UnknownVersionError(f"There is no version {pin.version}.")
         return self.versions[dataset][pin.version]
 
+    def at_hand(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries | None:
+        """Return what a load would, or nothing if it would fail."""
+        try:
+            return self.load(dataset, pin)
+        except SeriesError:
+            return None
+
     def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
         """Return the versions, newest first; each is as old as its data."""
         self.load(dataset)
@@ -382,6 +389,10 @@ class FakeAttempts:
     def last(self, dataset: str) -> Attempt | None:
         """Return the last attempt."""
         return self.kept.get(dataset)
+
+    def last_at_hand(self, dataset: str) -> tuple[Attempt | None]:
+        """Return the last attempt."""
+        return (self.kept.get(dataset),)
 
 
 class FakeLabels:

@@ -48,11 +48,11 @@ async def answer_series(services: Services, asked: SeriesRequest, request: Reque
     reader, slip = services.reader, slip_of(request.scope)
     if slip is not None:
         slip.datasets, slip.pin = asked.datasets, asked.pin
-        slip.stamp = await reader.stamp(asked.datasets, asked.pin)
     answer = await reader.read(
         asked.datasets, asked.query, asked.pin, allow_expired=asked.allow_expired
     )
     if slip is not None:
+        slip.stamp = answer.stamp
         slip.etag, slip.data_time = etag_of(answer, asked), data_time(answer)
     return await series_response(answer, asked, request, slip.etag if slip else None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 
 from fastapi import Query
 from starlette.datastructures import QueryParams
@@ -13,7 +13,17 @@ from app.api.media import Format, preferred
 from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
 from app.pipeline.history import NEWEST, Pin, parse_pin
-from app.pipeline.query import SeriesQuery, parse_end, parse_start
+from app.pipeline.query import (
+    EXCLUDED_MARK,
+    PREFIX_MARK,
+    Aggregation,
+    Fill,
+    SeriesQuery,
+    Transform,
+    parse_end,
+    parse_sort,
+    parse_start,
+)
 from app.records import Grain
 
 # Absent from the signature below, because their names depend on the dataset.
@@ -21,7 +31,8 @@ DIMENSION_PARAMETER: Final = {
     "name": "dimensions",
     "in": "query",
     "description": "`dim_<name>=<member>`: only points of this member. Repeat it for several: "
-    "`dim_region=EMEA&dim_region=APJ`. The names are in `meta.dimensions`.",
+    "`dim_region=EMEA&dim_region=APJ`. `dim_<name>!=<member>`: all but this one. "
+    "`dim_<name>^=<text>`: those that begin so. The names are in `meta.dimensions`.",
     "required": False,
     "style": "form",
     "explode": True,
@@ -34,13 +45,22 @@ DIMENSION_PARAMETER: Final = {
 }
 # Arrow counts rows in 64 bits; no series comes near this.
 MAX_LIMIT: Final = 1_000_000_000
+# Every period of every calendar there is, by day.
+MAX_PERIODS: Final = 10_000_000
 # JSON knows no larger whole number.
 MAX_VERSION: Final = 2**53
 _KNOWN: Final = (
-    *("dataset", "start", "end", "grain", "group_by", "limit", "format"),
-    *("version", "as_of", "allow_expired"),
+    *("dataset", "start", "end", "first", "last", "grain", "agg", "group_by", "fill"),
+    *("transform", "sort", "limit", "cursor", "format", "version", "as_of", "allow_expired"),
 )
-_REPEATABLE: Final = "group_by"
+_REPEATABLE: Final = {"dataset", "group_by", "sort"}
+_MOST_DATASETS: Final = 100
+
+
+class _Filters(TypedDict):
+    filters: dict[str, tuple[str, ...]]
+    excluded: dict[str, tuple[str, ...]]
+    prefixes: dict[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +88,11 @@ async def series_request(
     request: Request,
     *,
     dataset: Annotated[
-        str | None, Query(description="Name of the dataset; the default one if absent.")
+        list[str] | None,
+        Query(
+            max_length=_MOST_DATASETS,
+            description="Name of the dataset; the default one if absent. Repeat it for several.",
+        ),
     ] = None,
     start: Annotated[
         str | None,
@@ -84,8 +108,24 @@ async def series_request(
             examples=["2026-Q3"],
         ),
     ] = None,
+    first: Annotated[
+        int | None,
+        Query(
+            ge=1, le=MAX_PERIODS, description="So many periods, from the oldest that is selected."
+        ),
+    ] = None,
+    last: Annotated[
+        int | None,
+        Query(
+            ge=1, le=MAX_PERIODS, description="So many periods, up to the newest that is selected."
+        ),
+    ] = None,
     grain: Annotated[
         Grain | None, Query(description="Roll up to this coarser period; as stored if absent.")
+    ] = None,
+    agg: Annotated[
+        Aggregation | None,
+        Query(description="How dates are combined; by the dataset's own rule if absent."),
     ] = None,
     group_by: Annotated[
         list[str] | None,
@@ -95,9 +135,29 @@ async def series_request(
             examples=[["dim_region"]],
         ),
     ] = None,
+    fill: Annotated[
+        Fill | None,
+        Query(description="What stands in periods without a value; they are left out if absent."),
+    ] = None,
+    transform: Annotated[
+        Transform | None,
+        Query(description="What is shown in place of the values; the values if absent."),
+    ] = None,
+    sort: Annotated[
+        list[str] | None,
+        Query(
+            description="Columns of the answer, separated by commas or repeated; with a minus, "
+            "largest first. By dimensions, then date, if absent.",
+            examples=[["date,-value"]],
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         Query(ge=1, le=MAX_LIMIT, description="At most this many points; all if absent."),
+    ] = None,
+    cursor: Annotated[
+        str | None,
+        Query(description="`next` of the page before, to read on from where it ended."),
     ] = None,
     format: Annotated[  # noqa: A002 - the public name of the parameter
         Format | None, Query(description="How to write it; by the `Accept` header if absent.")
@@ -126,14 +186,21 @@ async def series_request(
     query = SeriesQuery(
         start=None if start is None else parse_start(start),
         end=None if end is None else parse_end(end),
+        first=first,
+        last=last,
         grain=grain,
+        agg=agg,
         group_by=_names(group_by),
-        filters=_filters(request.query_params),
+        **_filters(request.query_params),
+        fill=fill,
+        transform=transform,
+        sort=() if sort is None else parse_sort(",".join(sort)),
         limit=limit,
+        cursor=cursor,
     )
     form = format or preferred(request.headers.get("Accept"))
     return SeriesRequest(
-        () if dataset is None else (dataset,),
+        tuple(dict.fromkeys(dataset or ())),
         query,
         form,
         parse_pin(version, as_of),
@@ -153,7 +220,7 @@ def _check_names(params: QueryParams) -> None:
                 parameter=name,
                 next_step=f"Use one of: {listed}.",
             )
-        if name != _REPEATABLE and len(params.getlist(name)) > 1:
+        if name not in _REPEATABLE and len(params.getlist(name)) > 1:
             raise BadQueryError(
                 f"The query parameter '{name}' is given more than once.",
                 parameter=name,
@@ -168,6 +235,16 @@ def _names(group_by: list[str] | None) -> tuple[str, ...] | None:
     return tuple(name for name in names if name)
 
 
-def _filters(params: QueryParams) -> dict[str, tuple[str, ...]]:
-    names = [name for name in params if name.startswith(DIMENSION_PREFIX)]
-    return {name: tuple(params.getlist(name)) for name in names}
+def _filters(params: QueryParams) -> _Filters:
+    """Return what stands under each dimension: members, members to leave out, beginnings."""
+    found: _Filters = {"filters": {}, "excluded": {}, "prefixes": {}}
+    for name in params:
+        if name.startswith(DIMENSION_PREFIX):
+            texts = tuple(params.getlist(name))
+            if name.endswith(EXCLUDED_MARK):
+                found["excluded"][name.removesuffix(EXCLUDED_MARK)] = texts
+            elif name.endswith(PREFIX_MARK):
+                found["prefixes"][name.removesuffix(PREFIX_MARK)] = texts
+            else:
+                found["filters"][name] = texts
+    return found

@@ -128,6 +128,10 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.UnknownDimensionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such dimension"),
     errors.UnknownModelError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such model"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
+    errors.QueryTooLargeError: ProblemKind(_MALFORMED, "The answer would be too large"),
+    # The query is sound: a faster machine, or this one at another hour, may answer it.
+    errors.QueryTooSlowError: ProblemKind(_UNAVAILABLE, "The query takes too long"),
+    errors.CursorGoneError: ProblemKind(HTTPStatus.GONE, "The version of the pages is gone"),
     errors.UnknownProblemError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such problem"),
     errors.FormatNotOfferedError: ProblemKind(
         HTTPStatus.NOT_ACCEPTABLE, "No form of answer is acceptable"

@@ -51,6 +51,9 @@
         ├── UnknownDimensionError    the series has no such dimension
         ├── UnknownModelError        the tenant has no such model
         ├── BadQueryError
+        ├── QueryTooLargeError       its answer would have too many rows
+        ├── QueryTooSlowError        it took too long
+        ├── CursorGoneError          the version that a cursor reads is gone
         ├── UnknownProblemError      no kind of problem has this code
         ├── FormatNotOfferedError    the Accept header excludes every form of a series
         └── SourceConflictError      sample data would overwrite data of a tenant
@@ -74,6 +77,7 @@ from app.errors.local import (
     CacheError,
     CacheMissingError,
     CacheUnavailableError,
+    CursorGoneError,
     DataError,
     DriftRejectedError,
     EmptyPullError,
@@ -81,6 +85,8 @@ from app.errors.local import (
     FormatNotOfferedError,
     GrainError,
     MixedDataError,
+    QueryTooLargeError,
+    QueryTooSlowError,
     RequestError,
     SourceConflictError,
     UnknownColumnError,
@@ -138,6 +144,7 @@ __all__ = [
     "ConfigError",
     "ConfigProblem",
     "CredentialsRefusedError",
+    "CursorGoneError",
     "DataChangedError",
     "DataError",
     "DeadlineExceededError",
@@ -160,6 +167,8 @@ __all__ = [
     "ModelNotFoundError",
     "NotAcceptableError",
     "QueryRefusedError",
+    "QueryTooLargeError",
+    "QueryTooSlowError",
     "RateLimitedError",
     "RedirectedError",
     "RequestError",

@@ -144,6 +144,24 @@ class BadQueryError(RequestError):
         self.parameter = parameter
 
 
+class QueryTooLargeError(RequestError):
+    """The answer to a query would have more rows than are served at once."""
+
+    code = "query_too_large"
+
+
+class QueryTooSlowError(RequestError):
+    """A query took longer than it may, and was given up."""
+
+    code = "query_too_slow"
+
+
+class CursorGoneError(RequestError):
+    """The version that a cursor reads is gone: cleaned away, or the cache was filled anew."""
+
+    code = "cursor_gone"
+
+
 class FormatNotOfferedError(RequestError):
     """The `Accept` header excludes every form in which a series is written."""
 

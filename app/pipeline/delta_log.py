@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
@@ -85,6 +90,7 @@ class DeltaLog:
     def __init__(self, uri: str, storage_options: Mapping[str, str] | None = None) -> None:
         self._uri = uri
         self._options = dict(storage_options or {})
+        self._folder = local_folder(uri)
         self._opened: pa_fs.PyFileSystem | None = None
 
     def versions(self) -> list[int]:
@@ -106,6 +112,8 @@ class DeltaLog:
     def stamps(self, paths: Iterable[str]) -> tuple[Stamp | None, ...]:
         """Return the stamps of files within the table; None for a file that is not there."""
         listed = list(paths)
+        if (found := self.stamps_at_once(listed)) is not None:
+            return found
         with translated("look at the cache", self._uri):
             infos = self._files().get_file_info(listed)
         return tuple(
@@ -113,9 +121,35 @@ class DeltaLog:
             for path, info in zip(listed, infos, strict=True)
         )
 
+    def stamps_at_once(self, paths: Iterable[str]) -> tuple[Stamp, ...] | None:
+        """Return the stamps of files on a local disk, in microseconds each.
+
+        Returns:
+            None if the table is elsewhere, or a file is not seen at its plain path: `stamps`
+            knows better.
+        """
+        if self._folder is None:
+            return None
+        try:
+            return tuple(_local_stamp(self._folder, path) for path in paths)
+        except OSError:
+            return None
+
     def is_newest(self, version: int) -> bool:
         """Return whether no commit came after this version."""
         return self.stamps([commit_path(version + 1)]) == (None,)
+
+    def is_newest_at_once(self, version: int) -> bool:
+        """Return whether it is certain, without waiting, that no commit came after a version."""
+        if self._folder is None:
+            return False
+        try:
+            os.stat(f"{self._folder}/{commit_path(version + 1)}")  # noqa: PTH116 - a third of the time
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def commit(self, version: int) -> Commit | None:
         """Read one commit; None if there is no such commit.
@@ -213,6 +247,18 @@ class DeltaLog:
         return self._opened
 
 
+def local_folder(uri: str) -> Path | None:
+    """Return the folder that a URI means on this machine; None for an object store.
+
+    >>> local_folder("file:///data/my%20cache/sales"), local_folder("s3://bucket/cache")
+    (PosixPath('/data/my cache/sales'), None)
+    """
+    scheme, separator, _ = uri.partition("://")
+    if not separator:
+        return Path(uri)
+    return Path(url2pathname(urlsplit(uri).path)) if scheme == "file" else None
+
+
 def open_folder(uri: str, storage_options: Mapping[str, str]) -> pa_fs.PyFileSystem:
     """Return the files under a URI, on whichever store delta-rs knows."""
     return pa_fs.PyFileSystem(DeltaStorageHandler(uri, dict(storage_options)))
@@ -271,6 +317,14 @@ def _reason(error: Exception, trouble: re.Match[str] | None) -> str:
     plain = re.sub(r"\?\S+", "?...", re.sub(r"\x1b\[\d*m", "", first))
     reason = plain[:_REASON_LENGTH].rstrip(" .:")
     return reason if trouble is None or trouble[0] in reason else f"{reason} ({trouble[0]})"
+
+
+def _local_stamp(folder: Path, path: str) -> Stamp:
+    # Neither pathlib nor a context manager: this runs before every answer.
+    found = os.stat(f"{folder}/{path}")  # noqa: PTH116
+    if not stat.S_ISREG(found.st_mode):
+        raise FileNotFoundError(path)
+    return Stamp(path, found.st_size, found.st_mtime_ns)
 
 
 def _parse_commit(version: int, text: bytes) -> Commit:

@@ -94,6 +94,13 @@ class CacheRepository(Protocol):
         """
         ...
 
+    def at_hand(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries | None:
+        """Return what `load` would, if it can be told in microseconds; else None.
+
+        Never blocks and never raises, so that it needs no thread.
+        """
+        ...
+
     def history(self, dataset: str, limit: int | None = None) -> tuple[VersionInfo, ...]:
         """Return the versions that were published, newest first; at most `limit`.
 
@@ -124,6 +131,10 @@ class AttemptStore(Protocol):
 
         What is there but cannot be read has the outcome `unknown`.
         """
+        ...
+
+    def last_at_hand(self, dataset: str) -> tuple[Attempt | None] | None:
+        """Return what `last` would, if it can be told in microseconds; else None. Never raises."""
         ...
 
 

@@ -58,6 +58,11 @@ class _Kept:
     commit: Stamp | None
     files: dict[str, Stamp | None] = field(default_factory=dict)
 
+    @property
+    def stamps(self) -> dict[str, Stamp | None]:
+        """All files that it depends on."""
+        return {commit_path(self.newest): self.commit, **self.files}
+
 
 class SeriesTable:
     """The table of one dataset.
@@ -159,6 +164,27 @@ class SeriesTable:
             series = self._newest_whole(versions, files)
             self._keep(series, versions[-1], files)
             return series
+
+    def at_hand(self, pin: Pin = NEWEST) -> CachedSeries | None:
+        """Return what `load` would, if it is in memory and a few looks prove it; else None.
+
+        Waits for nobody: what is in memory is never changed, only replaced.
+        """
+        if pin.as_of is not None:
+            return None
+        kept = self._kept
+        if pin.version is not None and (kept is None or kept.series.version != pin.version):
+            kept = self._pinned.get(pin.version)
+        if kept is None or kept.commit is None:
+            return None
+        if pin.version is None:
+            if not self.log.is_newest_at_once(kept.newest):
+                return None
+        elif kept.series.warning:
+            return None
+        stamps = kept.stamps
+        is_same = self.log.stamps_at_once(stamps) == tuple(stamps.values())
+        return kept.series if is_same else None
 
     def _bring_to_disk(self, version: int) -> None:
         self.files.mark_saved()
@@ -323,8 +349,8 @@ class SeriesTable:
         return self.log.stamps([commit_path(version)])[0]
 
     def _is_unchanged(self, kept: _Kept) -> bool:
-        files = {commit_path(kept.newest): kept.commit, **kept.files}
-        return self.log.stamps(files) == tuple(files.values()) and kept.commit is not None
+        stamps = kept.stamps
+        return self.log.stamps(stamps) == tuple(stamps.values()) and kept.commit is not None
 
     def _lost(self, cause: CacheCorruptError | None) -> CacheCorruptError:
         reason = "" if cause is None else f" {cause.problem}"

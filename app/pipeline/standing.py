@@ -50,15 +50,12 @@ class Standing:
 
     def of(self, series: CachedSeries) -> Told:
         """Judge a version that is shown."""
-        dataset = series.metadata.dataset
-        freshness = freshness_of(
-            series,
-            self._attempts.last(dataset),
-            self._catalogue.policy(dataset),
-            self._clock.now(),
-            self._next_attempt(dataset),
-        )
-        return Told(notice_of(series, freshness), freshness)
+        return self._judged(series, self._attempts.last(series.metadata.dataset))
+
+    def at_once(self, series: CachedSeries) -> Told | None:
+        """Judge a version without waiting; None if that cannot be."""
+        attempt = self._attempts.last_at_hand(series.metadata.dataset)
+        return None if attempt is None else self._judged(series, attempt[0])
 
     def of_nothing(self, dataset: str, error: SeriesError) -> Freshness:
         """Judge a dataset that has no version to show; the error says why."""
@@ -78,6 +75,17 @@ class Standing:
     def failed(self, dataset: str, error: SeriesError, left: CachedSeries | None) -> None:
         """Keep that a refresh failed, and which version it left as it was."""
         self._keep(dataset, AttemptOutcome.FAILED, error, left)
+
+    def _judged(self, series: CachedSeries, attempt: Attempt | None) -> Told:
+        dataset = series.metadata.dataset
+        freshness = freshness_of(
+            series,
+            attempt,
+            self._catalogue.policy(dataset),
+            self._clock.now(),
+            self._next_attempt(dataset),
+        )
+        return Told(notice_of(series, freshness), freshness)
 
     def _keep(
         self,

@@ -8,13 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pyarrow.fs as pa_fs
 
 from app.errors import CacheUnavailableError
-from app.pipeline.delta_log import LOG_FOLDER, SAVED_PATH, open_folder, translated
+from app.pipeline.delta_log import LOG_FOLDER, SAVED_PATH, local_folder, open_folder, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +100,6 @@ class TableFiles:
         with translated("write the cache to the disk", self._uri, otherwise=CacheUnavailableError):
             for path in (*(folder / name for name in paths), folder / LOG_FOLDER, folder):
                 _sync(path)
-
-
-def local_folder(uri: str) -> Path | None:
-    """Return the folder that a URI means on this machine; None for an object store.
-
-    >>> local_folder("file:///data/my%20cache/sales"), local_folder("s3://bucket/cache")
-    (PosixPath('/data/my cache/sales'), None)
-    """
-    scheme, separator, _ = uri.partition("://")
-    if not separator:
-        return Path(uri)
-    return Path(url2pathname(urlsplit(uri).path)) if scheme == "file" else None
 
 
 def _local_files(folder: Path) -> list[Path]:

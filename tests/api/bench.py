@@ -89,7 +89,9 @@ class Bench:
         self.services = Services(
             catalogue=self.catalogue,
             refresh=refresh,
-            reader=SeriesReader(self.catalogue, self.cache, standing.of),
+            reader=SeriesReader(
+                self.catalogue, self.cache, standing.of, tell_at_once=standing.at_once
+            ),
             overview=Overview(self.catalogue, self.cache, standing),
             pickers=Pickers(self.catalogue, self.cache, self.labels, standing),
             models=self.models,

@@ -20,6 +20,7 @@ from app.api.series_schemas import (
     SeveralSeriesResponse,
 )
 from app.api.writing.points import SLICE_ROWS, json_columns, json_lines, json_rows
+from app.pipeline.query import QueryResult
 from app.pipeline.series import SeriesAnswer
 from tests.api.writing.answers import POINTS, Point, a_view, an_answer, as_point
 
@@ -126,7 +127,7 @@ def test_what_is_no_finite_number_is_null(write: Write) -> None:
     """A value that breaks the contract does not break the JSON of all others."""
     view = a_view([(date(2026, 1, 1), 1.0, "a", "b")] * 3)
     rows = view.result.rows.set_column(1, "value", [pa.array([float("nan"), float("inf"), 0.1])])
-    answer = an_answer(replace(view, result=replace(view.result, rows=rows)))
+    answer = an_answer(replace(view, result=QueryResult(rows, len(rows), view.result.grain)))
     content = b"".join(write(answer))
     assert b"null" in content
     assert b"0.1" in content

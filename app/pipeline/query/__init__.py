@@ -1,0 +1,50 @@
+"""Questions to a cached series: which periods, which members, how coarse, in which form. Pure.
+
+`run_query` answers from a table; who asks the same series again keeps its `Cube`. The meaning of
+each part of a `SeriesQuery`, and the order in which they apply, is in docs/queries.md.
+"""
+
+from app.pipeline.query.asked import (
+    Aggregation,
+    Fill,
+    SeriesQuery,
+    SortKey,
+    Transform,
+    parse_sort,
+)
+from app.pipeline.query.bounds import parse_end, parse_start
+from app.pipeline.query.cube import Cube
+from app.pipeline.query.cursor import Cursor, Place, digest_of, parse_cursor
+from app.pipeline.query.guards import MAX_ROWS, Guards
+from app.pipeline.query.plan import Plan, is_light, plan_query
+from app.pipeline.query.result import Column, Columns, QueryResult
+from app.pipeline.query.run import run_plan, run_query
+from app.pipeline.query.selection import EXCLUDED_MARK, PREFIX_MARK
+
+__all__ = [
+    "EXCLUDED_MARK",
+    "MAX_ROWS",
+    "PREFIX_MARK",
+    "Aggregation",
+    "Column",
+    "Columns",
+    "Cube",
+    "Cursor",
+    "Fill",
+    "Guards",
+    "Place",
+    "Plan",
+    "QueryResult",
+    "SeriesQuery",
+    "SortKey",
+    "Transform",
+    "digest_of",
+    "is_light",
+    "parse_cursor",
+    "parse_end",
+    "parse_sort",
+    "parse_start",
+    "plan_query",
+    "run_plan",
+    "run_query",
+]

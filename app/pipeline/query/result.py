@@ -1,0 +1,120 @@
+"""What a query found: columns as numpy has them, and an Arrow table of them on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from app.pipeline.contract import DATE, VALUE, dimensions_of
+from app.pipeline.query.calendar import Days, Flags, Ints
+from app.pipeline.query.index import Members, encoded, numbers
+from app.pipeline.query.ratios import Floats
+from app.records import Grain
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One dimension of an answer.
+
+    Attributes:
+        name: Its name.
+        codes: For each row the place of its member.
+        members: The members.
+    """
+
+    name: str
+    codes: Ints
+    members: Members
+
+    @property
+    def texts(self) -> list[str]:
+        """The member of each row."""
+        texts = self.members.texts
+        return [texts[code] for code in self.codes.tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The rows of an answer by column; the cheapest way to read a few of them.
+
+    Attributes:
+        days: The date of each row, in days since 1970.
+        values: The value of each row; 0 where there is none.
+        missing: Which rows have no value; None if all have one.
+        dimensions: The dimensions that were kept.
+    """
+
+    days: Days
+    values: Floats
+    missing: Flags | None
+    dimensions: tuple[Column, ...]
+
+    def table(self) -> pa.Table:
+        """Return them as an Arrow table; dimensions become dictionaries."""
+        arrays = [
+            pa.array(self.days, pa.int32()).view(pa.date32()),
+            pa.array(self.values, mask=self.missing),
+        ]
+        fields = [
+            pa.field(DATE, pa.date32(), nullable=False),
+            pa.field(VALUE, pa.float64(), nullable=self.missing is not None),
+        ]
+        for column in self.dimensions:
+            codes = pa.array(column.codes.astype(np.int32))
+            # The codes are our own; proving each of them costs more than all else here.
+            array = pa.DictionaryArray.from_arrays(codes, column.members.arrow, safe=False)
+            arrays.append(array)
+            fields.append(pa.field(column.name, array.type, nullable=False))
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+class QueryResult:
+    """What a query found, as far as the limit goes.
+
+    Attributes:
+        total: Rows there are without the limit.
+        grain: Grain of the rows.
+
+    Args:
+        rows: The rows, as a table or by column; each is made of the other when it is asked for.
+        total: Rows there are without the limit.
+        grain: Grain of the rows.
+    """
+
+    __slots__ = ("_columns", "_table", "grain", "total")
+
+    def __init__(self, rows: pa.Table | Columns, total: int, grain: Grain) -> None:
+        self._table = None if isinstance(rows, Columns) else rows
+        self._columns = rows if isinstance(rows, Columns) else None
+        self.total = total
+        self.grain = grain
+
+    def __len__(self) -> int:
+        return len(self.columns.days)
+
+    @property
+    def rows(self) -> pa.Table:
+        """`date`, `value` (null where there is none), and the dimensions, in the order asked."""
+        if self._table is None and self._columns is not None:
+            self._table = self._columns.table()
+        return self._table
+
+    @property
+    def columns(self) -> Columns:
+        """The same by column."""
+        if self._columns is None:
+            self._columns = _columns(self._table)
+        return self._columns
+
+
+def _columns(table: pa.Table) -> Columns:
+    dimensions = []
+    for name in dimensions_of(table.schema):
+        members, codes = encoded(table[name])
+        dimensions.append(Column(name, codes, members))
+    value = table[VALUE]
+    missing = value.is_null().to_numpy() if value.null_count else None
+    values = numbers(value.fill_null(0.0), np.float64)
+    return Columns(numbers(table[DATE], np.int32), values, missing, tuple(dimensions))
