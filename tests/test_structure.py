@@ -39,7 +39,6 @@ ROOMS = {
         "app/api/report_schemas.py",
         "app/api/version_schemas.py",
         "app/datasets.py",
-        "app/http_settings.py",
         "app/serving_settings.py",
         "app/config.py",
     },
