@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from app.api.answers import WRITERS, series_response
 from app.api.media import MEDIA_TYPES, Format
 from app.api.params import SeriesRequest
-from app.pipeline.query import SeriesQuery
+from app.pipeline.query import QueryResult, SeriesQuery
 from app.pipeline.series import SeriesAnswer
 from tests.api.asking import a_request
 from tests.api.writing.answers import Point, a_view, an_answer
@@ -90,7 +90,8 @@ async def test_what_fails_in_the_middle_does_not_end(form: Format) -> None:
     """The pieces of a large answer end in the failure, not as if they were all."""
     whole = rows(200_000)
     (view,) = whole.views
-    failing = replace(view.result, rows=Failing(view.result.rows, 100_000))
+    result = view.result
+    failing = QueryResult(Failing(result.rows, 100_000), result.total, result.grain)
     answer = replace(whole, views=(replace(view, result=failing),))
     response = await series_response(answer, asked(form), a_request())
     assert isinstance(response, StreamingResponse)
