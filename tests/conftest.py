@@ -14,7 +14,10 @@ from tests.simulated_tenant import SimulatedTenant
 
 ROOT = Path(__file__).resolve().parent.parent
 # A developer's own settings must not decide what a test sees.
-OURS = ("SAC_", "CACHE_", "DATASETS_", "LOG_", "STALE_", "EXPIRE_", "REFRESH_", "BREAKER_")
+OURS = (
+    *("SAC_", "CACHE_", "DATASETS_", "LOG_", "STALE_", "EXPIRE_", "REFRESH_", "BREAKER_"),
+    *("ENVIRONMENT", "API_", "OIDC_", "RATE_LIMIT"),
+)
 
 # No deadline per example: a busy machine is not a fault. An absolute path for the examples that
 # failed once: tests run in folders of their own.

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.callers import ANYONE
 from app.api.problems import internal_problem, problem_response
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
@@ -84,7 +85,9 @@ def _request_id(headers: Headers) -> str:
 
 
 def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    code = getattr(Request(scope).state, "problem_code", None)
+    state = Request(scope).state
+    code = getattr(state, "problem_code", None)
+    caller = getattr(state, "caller", ANYONE)
     log.log(
         logging.DEBUG if scope["path"] == _QUIET_PATH else logging.INFO,
         "http_request",
@@ -95,6 +98,7 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
         status=status,
         duration_ms=round(seconds * 1000, 1),
         **({} if code is None else {"code": code}),
+        **({} if caller is ANYONE else {"caller": caller.name}),
     )
 
 

@@ -12,6 +12,7 @@ from app.api.encode import (
     WARNING_CODE_HEADER,
     WARNING_HEADER,
 )
+from app.api.openapi_access import with_access
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import Problem, SeriesResponse
 
@@ -72,14 +73,19 @@ def series_answer() -> dict[str, Any]:
     }
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Describe the service, and give problems the media type that they are sent with."""
+def install_openapi(app: FastAPI, *, protected: bool = False) -> None:
+    """Describe the service, and give problems the media type that they are sent with.
+
+    Args:
+        app: The app.
+        protected: Whether callers must show a key or a token.
+    """
     app.title, app.summary, app.description = TITLE, SUMMARY, DESCRIPTION
     app.openapi_tags = TAGS
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        return _with_problem_type(generate())
+        return with_access(_with_problem_type(generate()), protected=protected)
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
 
