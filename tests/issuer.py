@@ -42,7 +42,7 @@ class IssuerProcess:
         *,
         algorithm: str = "RS256",
         audience: str = "sac-series",
-        **claims: object,
+        **claims: Any,  # noqa: ANN401 - JSON
     ) -> str:
         """Ask for a token as a client does; None takes a claim away."""
         answer = self._client.post(

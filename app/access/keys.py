@@ -20,10 +20,10 @@ _SECRET_BYTES: Final = 32
 _ID: Final = rf"[{_ID_ALPHABET}]{{{_ID_LENGTH}}}"
 _HASH: Final = r"[0-9a-f]{64}"
 _KEY: Final = re.compile(rf"{KEY_PREFIX}({_ID})_[A-Za-z0-9_-]{{43}}")
-ID_PATTERN: Final = rf"^{_ID}$"
-HASH_PATTERN: Final = rf"^{_HASH}$"
-NAME_PATTERN: Final = r"^[\w .@/+-]{1,64}$"
-DATASET_PATTERN: Final = r"^[a-z0-9_-]{1,64}$"
+ID_PATTERN: Final = rf"\A{_ID}\Z"
+HASH_PATTERN: Final = rf"\A{_HASH}\Z"
+NAME_PATTERN: Final = r"\A[\w .@/+-]{1,64}\Z"
+DATASET_PATTERN: Final = r"\A[a-z0-9_-]{1,64}\Z"
 _STORED: Final = re.compile(rf"({_ID}):({_HASH})")
 # Compared with when there is no such key, so that an unknown id takes as long as a wrong secret.
 _NOBODY: Final = "0" * 64

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from app.access.guard import OPEN, Guard
 from app.api import install_api
 from app.api.deps import Services
 from app.pipeline.overview import Overview
@@ -37,6 +38,9 @@ ROWS = (
 class Bench:
     """An app on fakes; the refresh service, the reader and all of the API are real.
 
+    Args:
+        guard: Stands before it.
+
     Attributes:
         source: What a refresh pulls.
         cache: What it publishes to.
@@ -47,7 +51,7 @@ class Bench:
         client: Speaks to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard = OPEN) -> None:
         self.cache = FakeCache()
         self.clock = FakeClock()
         self.attempts = FakeAttempts()
@@ -57,7 +61,7 @@ class Bench:
         self.auth = FakeAuthProbe()
         self.models = FakeModels()
         self.app = FastAPI()
-        install_api(self.app)
+        install_api(self.app, guard)
         transport = httpx.ASGITransport(app=self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
         self.use()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -85,7 +86,7 @@ def test_a_right_token_reads(service: httpx.Client, issuer: IssuerProcess, algor
     ids=["scp-list", "scp-text", "scope-list", "authorities", "app-roles"],
 )
 def test_scopes_are_found_where_issuers_put_them(
-    service: httpx.Client, issuer: IssuerProcess, claims: dict[str, object]
+    service: httpx.Client, issuer: IssuerProcess, claims: dict[str, Any]
 ) -> None:
     """Entra, Okta, Keycloak and XSUAA name and shape the claim differently."""
     assert status(service, issuer.token(datasets="*", **claims)) == 200
