@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
@@ -54,14 +52,25 @@ ANYONE: Final = Caller("anyone", EVERY_ROLE)
 _calling: ContextVar[Caller] = ContextVar("calling", default=ANYONE)
 
 
-@contextmanager
-def calling(caller: Caller) -> Iterator[None]:
-    """Serve a caller while the context lasts, in this task and those that it starts."""
-    token = _calling.set(caller)
-    try:
-        yield
-    finally:
-        _calling.reset(token)
+class calling:  # noqa: N801 - reads like the context managers of the standard library
+    """Serve a caller while the context lasts, in this task and those that it starts.
+
+    A class, because every request enters it, and a generator costs several times as much.
+
+    Args:
+        caller: Who is served.
+    """
+
+    __slots__ = ("_caller", "_token")
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+
+    def __enter__(self) -> None:
+        self._token = _calling.set(self._caller)
+
+    def __exit__(self, *_: object) -> None:
+        _calling.reset(self._token)
 
 
 def sees(dataset: str) -> bool:

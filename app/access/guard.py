@@ -26,6 +26,9 @@ class Guard:
         tokens: Checks tokens of an issuer; None if none is trusted.
         limiter: Counts requests.
         clock: Tells when a key has expired; None only for a guard that knows no keys.
+
+    Attributes:
+        is_open: Whether everybody is let in.
     """
 
     def __init__(
@@ -41,11 +44,7 @@ class Guard:
         self._tokens = tokens
         self._limiter = limiter or Limiter()
         self._clock = clock
-
-    @property
-    def is_open(self) -> bool:
-        """Whether everybody is let in."""
-        return not self._keys and self._file is None and self._tokens is None
+        self.is_open = not self._keys and file is None and tokens is None
 
     async def identify(self, headers: Headers, address: str | None) -> Caller:
         """Return who sent a request.
@@ -68,12 +67,12 @@ class Guard:
                 next_step="Send the key as X-API-Key, or either of them as a Bearer.",
             )
         try:
-            return await self._known(shown, network(address))
+            return await self._known(shown, address)
         except BadCredentialError:
             self._limiter.count(Bucket.FAILURES, network(address))
             raise
 
-    async def _known(self, shown: str, origin: str) -> Caller:
+    async def _known(self, shown: str, address: str | None) -> Caller:
         if shown.startswith(KEY_PREFIX):
             return self._holder(shown)
         if self._tokens is None or not looks_like_token(shown):
@@ -82,7 +81,7 @@ class Guard:
         if known is not None:
             return known
         # A signature costs some work, and whoever guesses shall not have it done for ever.
-        self._limiter.check(Bucket.FAILURES, origin)
+        self._limiter.check(Bucket.FAILURES, network(address))
         return await self._tokens.check(shown)
 
     def _holder(self, key: str) -> Caller:
@@ -102,7 +101,8 @@ class Guard:
         Raises:
             TooManyRequestsError: It is one too many.
         """
-        self._limiter.count(bucket, self._counted(caller, address))
+        if self._limiter.limits(bucket):
+            self._limiter.count(bucket, self._counted(caller, address))
 
     def left(self, caller: Caller, address: str | None, bucket: Bucket) -> Allowance | None:
         """Tell how many requests of a kind are left; None if there is no limit."""

@@ -63,6 +63,6 @@ async def test_callers_at_the_same_time_are_kept_apart() -> None:
         with calling(BOUND):
             return await asyncio.create_task(seen())
 
-    found = await asyncio.gather(bound(), seen(), bound())
+    found = list(await asyncio.gather(bound(), seen(), bound()))
     assert found == [[True, False, False], [True, True, True], [True, False, False]]
     assert sees("salaries")

@@ -113,7 +113,7 @@ async def test_guessing_is_slowed_down_by_address(rig: Rig) -> None:
     """After some refusals an address is told to wait; others, and valid credentials, are not."""
     guard = rig.guard(stored(KEY), paces={Bucket.FAILURES: TWO})
     good = rig.issuer.token()
-    assert await guard.identify(token_header(good), "10.0.0.1")
+    assert (await guard.identify(token_header(good), "10.0.0.1")).roles
     for text in ("a.b.c", "wrong"):
         with pytest.raises(BadCredentialError):
             await guard.identify(token_header(text), "10.0.0.1")
@@ -123,8 +123,8 @@ async def test_guessing_is_slowed_down_by_address(rig: Rig) -> None:
     with pytest.raises(TooManyRequestsError):
         await guard.identify(token_header(rig.issuer.token(jti="new")), "10.0.0.1")
     assert rig.verifier.checks == checks
-    assert await guard.identify(key_header(KEY), "10.0.0.1")
-    assert await guard.identify(token_header(good), "10.0.0.1")
+    assert (await guard.identify(key_header(KEY), "10.0.0.1")).roles
+    assert (await guard.identify(token_header(good), "10.0.0.1")).roles
     with pytest.raises(BadCredentialError):
         await guard.identify(token_header("wrong"), "10.0.0.2")
 

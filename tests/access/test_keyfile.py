@@ -116,7 +116,7 @@ def test_writers_at_the_same_time_lose_nothing(path: Path) -> None:
 
 def malformed(**changes: object) -> str:
     """Write a file with one key that has other values."""
-    one = {"id": id_of(KEY), "hash": hash_of(KEY), "role": "read", "name": "x"}
+    one: dict[str, object] = {"id": id_of(KEY), "hash": hash_of(KEY), "role": "read", "name": "x"}
     one |= {"created": "2026-11-22T00:00:00Z", **changes}
     return json.dumps({"keys": [one]})
 

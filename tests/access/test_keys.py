@@ -42,7 +42,8 @@ def test_a_key_is_found() -> None:
     ring = KeyRing([stored(KEY, Role.REFRESH, datasets=frozenset({"cash"}))])
     caller = ring.find(KEY, NOW)
     assert caller is not None
-    assert (caller.roles, caller.datasets) == ({Role.REFRESH}, {"cash"})
+    assert caller.roles == {Role.REFRESH}
+    assert caller.datasets == frozenset({"cash"})
     assert caller.name == f"key:{id_of(KEY)}"
     assert KEY.split("_", 2)[2] not in repr(caller)
     assert len(ring) == 1

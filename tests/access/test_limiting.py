@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from limits import parse
 
-from app.access.limiting import USUAL, Bucket, Limiter, network, pace
+from app.access import limiting
+from app.access.limiting import USUAL, Bucket, Limiter, Windows, network, pace
 from app.errors import TooManyRequestsError
 
 # A window that no test outlasts.
@@ -47,6 +48,76 @@ def test_what_has_no_limit_is_not_counted() -> None:
         limiter.count(Bucket.CALLS, "a")
         limiter.check(Bucket.CALLS, "a")
     assert limiter.left(Bucket.CALLS, "a") is None
+
+
+class Seconds:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def test_a_window_ends() -> None:
+    """After its length, and not before, the count begins anew."""
+    seconds = Seconds()
+    limiter = Limiter({Bucket.REFRESHES: THREE}, seconds)
+    for _ in range(3):
+        limiter.count(Bucket.REFRESHES, "a")
+        seconds.now += 100
+    seconds.now = 4_599.0
+    with pytest.raises(TooManyRequestsError) as error:
+        limiter.count(Bucket.REFRESHES, "a")
+    assert error.value.retry_after_s == 1
+    seconds.now = 4_600.0
+    limiter.check(Bucket.REFRESHES, "a")
+    limiter.count(Bucket.REFRESHES, "a")
+    left = limiter.left(Bucket.REFRESHES, "a")
+    assert left is not None
+    assert (left.remaining, left.reset_s) == (2, 3_600)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 2_000)), max_size=60))
+def test_no_window_holds_more_than_the_limit(requests: list[tuple[str, int]]) -> None:
+    """However requests are spread, from the first of a window on no more than three get through."""
+    seconds = Seconds()
+    limiter = Limiter({Bucket.CALLS: THREE}, seconds)
+    opened: dict[str, tuple[float, int]] = {}
+    for who, wait in requests:
+        seconds.now += wait
+        start, passed = opened.get(who, (-1e9, 0))
+        if seconds.now - start >= 3_600:
+            start, passed = seconds.now, 0
+        try:
+            limiter.count(Bucket.CALLS, who)
+        except TooManyRequestsError:
+            assert passed == 3
+        else:
+            passed += 1
+        assert passed <= 3
+        opened[who] = start, passed
+
+
+def test_many_addresses_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ended windows are dropped first, then the oldest; the newest are still counted."""
+    monkeypatch.setattr(limiting, "WINDOWS_KEPT", 10)
+    seconds = Seconds()
+    windows = Windows(seconds)
+    for number in range(100):
+        assert windows.incr(str(number), 60) == 1
+        assert windows.get(str(number)) == 1
+    assert windows.reset() <= 10
+    windows.incr("old", 60)
+    seconds.now += 60
+    for number in range(10):
+        windows.incr(str(number), 60)
+    assert [windows.get(str(number)) for number in range(10)] == [1] * 10
+    windows.clear("0")
+    assert (windows.get("0"), windows.get("old"), windows.check()) == (0, 0, True)
+    assert windows.base_exceptions
 
 
 def test_what_is_left_is_told() -> None:

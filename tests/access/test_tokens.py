@@ -29,7 +29,8 @@ async def test_a_token_tells_who_and_what(rig: Rig) -> None:
     """Name, roles and, where tokens are bound, datasets come from the claims."""
     rig = Rig(replace(RULES, datasets_claim="ds"))
     caller = await rig.verifier.check(rig.issuer.token("read monitor other", sub="bob", ds="cash"))
-    assert (caller.name, caller.datasets) == ("token:bob", {"cash"})
+    assert caller.name == "token:bob"
+    assert caller.datasets == frozenset({"cash"})
     assert caller.roles == {Role.READ, Role.MONITOR}
 
 
@@ -94,7 +95,7 @@ async def test_only_listed_algorithms_count(algorithm: str) -> None:
     rig = Rig(replace(RULES, algorithms=("RS256",)))
     token = rig.issuer.token(algorithm=algorithm)
     if algorithm == "RS256":
-        assert await rig.verifier.check(token)
+        assert (await rig.verifier.check(token)).roles
         return
     with pytest.raises(BadCredentialError):
         await rig.verifier.check(token)
