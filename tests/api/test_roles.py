@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +23,7 @@ from tests.api.bench import Bench
 from tests.fakes import FakeCatalogue, a_definition
 from tests.issuer import bearer, with_key_id
 
+ROOT = Path(__file__).resolve().parents[2]
 # What each caller is answered, in the order of CALLERS. `read`, `refresh`, `operate` and `monitor`
 # stand for a key and for a token of that role; `own` is bound to the dataset that is asked for
 # and `other` to another one, both with the role `operate`.
@@ -215,6 +218,25 @@ async def test_head_is_as_get(entrance: Entrance) -> None:
     for route in ("/series", "/metrics"):
         assert (await entrance.bench.client.head(route)).status_code == 401
     assert rule_of("HEAD", "/metrics") is rule_of("GET", "/metrics")
+
+
+def test_the_page_says_the_same() -> None:
+    """The table of docs/security.md and the one in code name the same addresses and roles."""
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    documented: dict[tuple[str, str], str] = {}
+    for method, cell, words in re.findall(
+        r"^\| `(GET|POST) ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE
+    ):
+        documented |= {(method, path): words for path in re.findall(r"/[\w./{}-]+", cell)}
+    assert set(documented) == set(ROUTES)
+    for key, words in documented.items():
+        rule = ROUTES[key]
+        named = set(re.findall(r"`(\w+)`", words)) or set(
+            rule.roles or () if words == "any" else ()
+        )
+        assert named == set(rule.roles or ()), key
+        assert ("not bound" in words) == rule.whole, key
+        assert words.startswith("none") == (rule.roles is None), key
 
 
 @given(st.sampled_from(["GET", "POST", "PUT", "DELETE", "PATCH"]), st.text(max_size=30))
