@@ -9,7 +9,16 @@ from app.api.access import AccessMiddleware
 from app.api.middleware import RequestMiddleware
 from app.api.openapi import install_openapi
 from app.api.problems import install_problems
-from app.api.routes import datasets, health, metrics, models, refresh, series, versions
+from app.api.routes import (
+    datasets,
+    health,
+    metrics,
+    models,
+    pickers,
+    refresh,
+    series,
+    versions,
+)
 
 __all__ = ["install_api"]
 
@@ -23,7 +32,7 @@ def install_api(app: FastAPI, guard: Guard = OPEN) -> None:
         app: The app.
         guard: Knows who may call; without one everybody may.
     """
-    for module in (series, refresh, datasets, versions, models, health, metrics):
+    for module in (series, refresh, datasets, pickers, versions, models, health, metrics):
         app.include_router(module.router)
     install_problems(app)
     app.add_middleware(AccessMiddleware, guard=guard)

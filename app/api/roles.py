@@ -38,6 +38,8 @@ UNLISTED: Final = Rule(EVERY_ROLE)
 ROUTES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/series"): _READ,
     ("GET", "/datasets"): _READ,
+    ("GET", "/datasets/{name}"): _READ,
+    ("GET", "/datasets/{name}/dimensions/{dimension}"): _READ,
     ("GET", "/datasets/{name}/versions"): _READ,
     ("GET", "/datasets/{name}/diff"): _READ,
     ("POST", "/refresh"): Rule(REFRESHERS, bucket=Bucket.REFRESHES),

@@ -49,6 +49,8 @@
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
+        ├── UnknownDimensionError    the series has no such dimension
+        ├── UnknownModelError        the tenant has no such model
         ├── BadQueryError
         ├── SourceConflictError      sample data would overwrite data of a tenant
         └── CallerError              the caller may not do this, or not now
@@ -96,6 +98,8 @@ from app.errors.local import (
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownDimensionError,
+    UnknownModelError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -190,6 +194,8 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownDimensionError",
+    "UnknownModelError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]

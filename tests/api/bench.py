@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from app.access.guard import OPEN, Guard
 from app.api import install_api
 from app.api.deps import Services
+from app.pipeline.labels import LabelKeeper
 from app.pipeline.overview import Overview
+from app.pipeline.picking import Pickers
 from app.pipeline.refresh import RefreshService
 from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
@@ -20,6 +22,7 @@ from tests.fakes import (
     FakeCache,
     FakeCatalogue,
     FakeClock,
+    FakeLabels,
     FakeModels,
     FakeSource,
     a_breaker,
@@ -46,6 +49,7 @@ class Bench:
         cache: What it publishes to.
         clock: What time it is.
         attempts: How the last refresh ended.
+        labels: What people call the members.
         breaker: Stands before the source.
         app: The app.
         client: Speaks to it.
@@ -60,6 +64,7 @@ class Bench:
         self.source = FakeSource([a_page(ROWS)])
         self.auth = FakeAuthProbe()
         self.models = FakeModels()
+        self.labels = FakeLabels()
         self.app = FastAPI()
         install_api(self.app, guard)
         transport = httpx.ASGITransport(app=self.app)
@@ -81,6 +86,7 @@ class Bench:
             self.clock,
             standing=standing,
             breakers={"sac": self.breaker},
+            labels=LabelKeeper({"sac": self.labels}, self.labels, self.clock),
         )
         timetable = Timetable(self.breaker)
         schedule = Schedule(refresh.refresh, {}, self.attempts, timetable, self.clock)
@@ -89,6 +95,7 @@ class Bench:
             refresh=refresh,
             reader=SeriesReader(self.catalogue, self.cache, standing.of),
             overview=Overview(self.catalogue, self.cache, standing),
+            pickers=Pickers(self.catalogue, self.cache, self.labels, standing),
             models=self.models,
             auth=self.auth,
             breaker=self.breaker,

@@ -31,6 +31,8 @@ MATRIX = """
                                nobody bad read refresh operate monitor no-role own other
 GET /series                      401  401  200     200     200     403     403 200   404
 GET /datasets                    401  401  200     200     200     403     403 200   200
+GET /datasets/{name}             401  401  200     200     200     403     403 200   404
+GET /datasets/{name}/dimensions/{dimension} 401  401  200     200     200     403     403 200   404
 GET /datasets/{name}/versions    401  401  200     200     200     403     403 200   404
 GET /datasets/{name}/diff        401  401  200     200     200     403     403 200   404
 POST /refresh                    401  401  403     200     200     403     403 200   404
@@ -61,7 +63,8 @@ BODIES: dict[str, Any] = {
 
 def address(path: str) -> str:
     """Return the address at which a route is asked."""
-    filled = path.replace("{name}", DATASET).replace("{model_id}", "C1")
+    names = {"name": DATASET, "model_id": "C1", "dimension": "dim_region"}
+    filled = path.format(**names)
     asked = ADDRESSES.get(path, "")
     return asked if asked.startswith("/") else filled + asked
 
