@@ -58,6 +58,7 @@ ROUTES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/redoc"): _ANYBODY,
 }
 
+_OPEN_PATHS: Final = {path for (_, path), rule in ROUTES.items() if rule.roles is None}
 _PLAIN: Final = {key: rule for key, rule in ROUTES.items() if "{" not in key[1]}
 _PATTERNS: Final = tuple(
     (method, compile_path(path)[0], rule) for (method, path), rule in ROUTES.items() if "{" in path
@@ -78,5 +79,5 @@ def rule_of(method: str, path: str) -> Rule:
     for listed, pattern, one in _PATTERNS:
         if listed == method and pattern.match(path):
             return one
-    # It is answered with the methods that there are.
-    return _ANYBODY if method == "OPTIONS" else UNLISTED
+    # Both are answered with the methods that there are.
+    return _ANYBODY if method == "OPTIONS" or path in _OPEN_PATHS else UNLISTED
