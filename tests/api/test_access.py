@@ -186,6 +186,24 @@ async def test_the_inside_knows_the_caller() -> None:
     assert not allowed(scope, ["cash", "salaries"])
 
 
+async def test_what_is_not_http_passes_untouched() -> None:
+    """The lifespan of the app has no caller."""
+    seen: list[Scope] = []
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        raise AssertionError(message)
+
+    guard = Rig().guard(stored(a_key("one")))
+    await AccessMiddleware(inside, guard)({"type": "lifespan"}, receive, send)
+    assert seen == [{"type": "lifespan"}]
+
+
 @pytest.mark.parametrize(
     ("state", "datasets", "may"),
     [
