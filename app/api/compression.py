@@ -14,7 +14,7 @@ from app.api.validators import coded
 
 # Measured on 75 kB and 1.9 MB of series (docs/decisions/0008): beyond these levels time doubles
 # for less than a tenth of the bytes, and the loop stands still meanwhile.
-_LEVELS: Final = {"zstd_level": 1, "brotli_quality": 2, "gzip_level": 2}
+_ZSTD_LEVEL, _BROTLI_QUALITY, _GZIP_LEVEL = 1, 2, 2
 # A packet holds about this much; less is not worth a header.
 _MINIMUM_BYTES: Final = 1_000
 # Parquet is compressed inside.
@@ -38,7 +38,13 @@ class CompressionMiddleware:
         # An event must leave at once, and is too short to gain anything.
         remove_compress_type(_STREAM_OF_EVENTS)
         self._app = app
-        self._coder = CompressMiddleware(app, minimum_size=_MINIMUM_BYTES, **_LEVELS)
+        self._coder = CompressMiddleware(
+            app,
+            minimum_size=_MINIMUM_BYTES,
+            zstd_level=_ZSTD_LEVEL,
+            brotli_quality=_BROTLI_QUALITY,
+            gzip_level=_GZIP_LEVEL,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""

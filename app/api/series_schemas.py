@@ -34,7 +34,7 @@ class SeriesPoint(BaseModel):
     """One point: its date, its value, and one `dim_<name>` for each dimension asked for."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, str | None]
+    __pydantic_extra__: dict[str, str]
 
     date: date
     value: float | None = Field(description="Null where there is none to show.")

@@ -108,7 +108,7 @@ class _Parameter:
     validate: Callable[[object], Any]
 
 
-def _parameter(name: str, hint: object) -> _Parameter | None:
+def _parameter(name: str, hint: Any) -> _Parameter | None:  # noqa: ANN401 - any type may be declared
     if get_origin(hint) is not Annotated:
         return None
     kind, *notes = get_args(hint)
@@ -117,5 +117,5 @@ def _parameter(name: str, hint: object) -> _Parameter | None:
         return None
     kinds = get_args(kind) or (kind,)
     is_list = any(get_origin(one) is list for one in (kind, *kinds))
-    validate = TypeAdapter(hint).validate_python
-    return _Parameter(name, field.alias or name, is_list, validate)
+    adapter: TypeAdapter[Any] = TypeAdapter(hint)
+    return _Parameter(name, field.alias or name, is_list, adapter.validate_python)

@@ -8,6 +8,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -170,6 +171,7 @@ class Masker:
         return text
 
 
+@lru_cache(maxsize=1_000)
 def _is_secret(key: str) -> bool:
     return _SECRET_KEY.search(key) is not None and _HARMLESS_KEY.search(key) is None
 

@@ -42,8 +42,10 @@ class LineHandler(logging.StreamHandler[TextIO]):
             level: As `logging` has it.
             pairs: What to tell.
         """
+        now = datetime.now(UTC).replace(tzinfo=None)
         first = {
-            "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            # Not strftime, which takes three times as long.
+            "timestamp": f"{now.isoformat('T', 'microseconds')}Z",
             "level": logging.getLevelName(level).lower(),
             "event": EVENT,
             "logger": name,

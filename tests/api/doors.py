@@ -11,7 +11,7 @@ from tests.api.bench import Bench
 CHANGING = {"x-request-id"}
 
 
-def entered(bench: Bench, *, without: type | None = None, room_bytes: int = 0) -> FastAPI:
+def entered(bench: Bench, *, without: object = None, room_bytes: int = 0) -> FastAPI:
     """Return an app on the services of a bench.
 
     Args:
@@ -21,7 +21,7 @@ def entered(bench: Bench, *, without: type | None = None, room_bytes: int = 0) -
     """
     app = FastAPI()
     install_api(app, ApiOptions(answer_cache_bytes=room_bytes))
-    app.user_middleware = [one for one in app.user_middleware if one.cls is not without]
+    app.user_middleware = [one for one in app.user_middleware if one.cls != without]
     app.state.services = bench.services
     return app
 
