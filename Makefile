@@ -14,6 +14,8 @@ TOOLS := .tools/poetry
 TOOLS_STAMP := $(TOOLS)/.stamp-$(POETRY_VERSION)-$(MIRROR_PLUGIN_VERSION)
 INSTALL_STAMP := .venv/.stamp
 BENCH_STAMP := .venv/.stamp-bench
+TYPES := clients/typescript
+TYPES_STAMP := $(TYPES)/node_modules/.stamp
 SECRETS := client_secret|Authorization: Bearer|SAC_CLIENT_SECRET
 
 # Poetry asks the index that pip is set up with, and no outer virtualenv gets in its way.
@@ -28,7 +30,7 @@ POETRY = unset VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV; \
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check fix bench install clean lock lint format types arrows docstrings secrets dockerfile locked
+.PHONY: help demo run test check fix bench typescript install clean lock lint format types arrows docstrings secrets dockerfile locked
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' Makefile
@@ -39,7 +41,7 @@ demo: install ## show the whole path against a simulated tenant (CHECK=1: check 
 run: install ## serve the app on HOST:PORT
 	@trap 'exit 0' INT; $(BIN)/python -m uvicorn app.main:app --host $(HOST) --port $(PORT)
 
-test: check ## check, then run the tests with coverage (ARGS=... for pytest)
+test: check $(TYPES_STAMP) ## check, then run the tests with coverage (ARGS=... for pytest)
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
 
 check: lint format types arrows docstrings secrets dockerfile locked ## run every check but the tests
@@ -83,6 +85,19 @@ lock: $(TOOLS_STAMP) ## write poetry.lock anew after a change of pyproject.toml
 bench: $(BENCH_STAMP) ## compare with dlt and the bare client, into docs/performance.md (5 minutes)
 	@$(BIN)/python -m tests.benchmarks --write docs/performance.md $(ARGS)
 
+typescript: install ## write the TypeScript types of the API anew (needs npm)
+	@npm ci --prefix $(TYPES) --silent --no-audit --no-fund
+	@$(BIN)/python -m demo.openapi > $(TYPES)/node_modules/openapi.json
+	@cd $(TYPES) && node generate.mjs node_modules/openapi.json series-api.d.ts
+	@echo "$(TYPES)/series-api.d.ts is written"
+
+# The TypeScript compiler, for the tests that ask it; without npm these are skipped and say so.
+$(TYPES_STAMP): $(TYPES)/package-lock.json
+	@if command -v npm >/dev/null; then \
+		npm ci --prefix $(TYPES) --silent --no-audit --no-fund && touch $@ \
+			|| echo "npm could not install the TypeScript compiler; its tests are skipped" >&2; \
+	else echo "no npm: the tests of the TypeScript types are skipped" >&2; fi
+
 install: $(INSTALL_STAMP) ## put Poetry into .tools and the locked packages into .venv
 	@:
 
@@ -108,5 +123,5 @@ $(TOOLS_STAMP):
 
 clean: ## remove what these commands made, but not the data
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@rm -rf .coverage .coverage.* htmlcov
+	@rm -rf .coverage .coverage.* htmlcov $(TYPES)/node_modules
 	@find app demo tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

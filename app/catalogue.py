@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
@@ -65,6 +65,38 @@ class Member:
 
     id: str
     description: str
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionLabels:
+    """What people call a dimension and its members.
+
+    Attributes:
+        label: Text of the dimension itself; empty if it has none.
+        members: Text of each member by its id; members without a text are left out.
+    """
+
+    label: str = ""
+    members: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What people call the dimensions of a dataset, as its source said at one time.
+
+    Attributes:
+        dataset: Name of the dataset.
+        definition_hash: Fingerprint of the definition whose dimensions these are.
+        content_hash: Hash of the rows whose members were asked for.
+        read_at: When the source was asked (UTC).
+        dimensions: By contract name, for example `dim_region`.
+    """
+
+    dataset: str
+    definition_hash: str
+    content_hash: str
+    read_at: datetime
+    dimensions: dict[str, DimensionLabels]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import httpx
 import structlog
 
 from app.api.deps import Services
-from app.catalogue import ModelInfo, ModelSummary
+from app.catalogue import DimensionLabels, ModelInfo, ModelSummary
 from app.config import FIXTURE_PATH, Connection, Settings
 from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
@@ -22,8 +22,10 @@ from app.pipeline.cache import DeltaCache
 from app.pipeline.contract import nearest_first
 from app.pipeline.fixture import CsvSource, fixture_definition
 from app.pipeline.freshness import SAMPLE_SOURCE
+from app.pipeline.labels import LabelKeeper, StoredLabels
 from app.pipeline.overview import Overview
-from app.pipeline.ports import AuthProbe, ModelCatalogue, Pull, SeriesSource
+from app.pipeline.picking import Pickers
+from app.pipeline.ports import AuthProbe, LabelSource, ModelCatalogue, Pull, SeriesSource
 from app.pipeline.refresh import RefreshService
 from app.pipeline.retention import Retention
 from app.pipeline.schedule import Schedule, Timetable
@@ -131,6 +133,11 @@ class UnconfiguredTenant:
         del model_id
         raise self._error
 
+    async def labels(self, definition: DatasetDefinition) -> dict[str, DimensionLabels]:
+        """Raise what is missing."""
+        del definition
+        raise self._error
+
     def pull(
         self,
         definition: DatasetDefinition,
@@ -192,15 +199,17 @@ def token_provider(
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """The three faces of a tenant that the pipeline and the API see.
+    """The faces of a tenant that the pipeline and the API see.
 
     Attributes:
         source: Where series come from.
+        labels: What people call their members.
         models: Which models there are.
         auth: Whether it lets us in.
     """
 
     source: SeriesSource
+    labels: LabelSource
     models: ModelCatalogue
     auth: AuthProbe
 
@@ -211,7 +220,7 @@ def _tenant(client: httpx.AsyncClient, settings: Settings, masker: Masker) -> Te
         connection = settings.connection()
     except ConfigError as error:
         nobody = UnconfiguredTenant(error, clock)
-        return Tenant(nobody, nobody, nobody)
+        return Tenant(nobody, nobody, nobody, nobody)
     tokens = token_provider(client, connection, masker)
     auth, parallel = BearerAuth(tokens, connection.tenant_url), settings.sac_max_parallel
     source = SacSource(
@@ -222,7 +231,7 @@ def _tenant(client: httpx.AsyncClient, settings: Settings, masker: Masker) -> Te
         retrier=lambda: Retrier(retry_policy(settings)),
         clock=clock,
     )
-    return Tenant(source, source.directory, TokenProbe(tokens, clock))
+    return Tenant(source, source, source.directory, TokenProbe(tokens, clock))
 
 
 @asynccontextmanager
@@ -241,8 +250,15 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
         breaker = Breaker(breaker_limits(settings), clock)
         timetable = Timetable(breaker)
         standing = Standing(catalogue, attempts, clock, timetable.next_attempt)
+        labels = StoredLabels(settings.cache_uri)
         refresh = RefreshService(
-            catalogue, sources, cache, clock, standing=standing, breakers={SAC_SOURCE: breaker}
+            catalogue,
+            sources,
+            cache,
+            clock,
+            standing=standing,
+            breakers={SAC_SOURCE: breaker},
+            labels=LabelKeeper({SAC_SOURCE: tenant.labels}, labels, clock),
         )
         schedule = Schedule(refresh.refresh, paces(catalogue), attempts, timetable, clock)
         try:
@@ -251,6 +267,7 @@ async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Ser
                 refresh=refresh,
                 reader=SeriesReader(catalogue, cache, standing.of),
                 overview=Overview(catalogue, cache, standing),
+                pickers=Pickers(catalogue, cache, labels, standing),
                 models=tenant.models,
                 auth=tenant.auth,
                 breaker=breaker,

@@ -9,7 +9,16 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
-from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, ModelSummary, Role
+from app.catalogue import (
+    ColumnInfo,
+    DimensionLabels,
+    FoundBy,
+    Labels,
+    Member,
+    ModelInfo,
+    ModelSummary,
+    Role,
+)
 from app.errors import (
     CacheError,
     CacheMissingError,
@@ -372,6 +381,40 @@ class FakeAttempts:
 
     def last(self, dataset: str) -> Attempt | None:
         """Return the last attempt."""
+        return self.kept.get(dataset)
+
+
+class FakeLabels:
+    """Tells labels, and keeps them in memory.
+
+    Attributes:
+        told: What people call the dimensions, by the source's column.
+        error: Raised instead; None for labels that can be had.
+        asked: The definition of every question.
+        kept: The labels of each dataset.
+    """
+
+    def __init__(self) -> None:
+        self.told = {
+            "Region": DimensionLabels("Sales region", {"EMEA": "Europe", "LATAM": "South"})
+        }
+        self.error: SeriesError | None = None
+        self.asked: list[DatasetDefinition] = []
+        self.kept: dict[str, Labels] = {}
+
+    async def labels(self, definition: DatasetDefinition) -> dict[str, DimensionLabels]:
+        """Return the labels."""
+        self.asked.append(definition)
+        if self.error is not None:
+            raise self.error
+        return self.told
+
+    def keep(self, labels: Labels) -> None:
+        """Keep labels."""
+        self.kept[labels.dataset] = labels
+
+    def last(self, dataset: str) -> Labels | None:
+        """Return the labels kept last."""
         return self.kept.get(dataset)
 
 

@@ -7,7 +7,16 @@ from fastapi import FastAPI
 from app.api.middleware import RequestMiddleware
 from app.api.openapi import install_openapi
 from app.api.problems import install_problems
-from app.api.routes import datasets, health, metrics, models, refresh, series, versions
+from app.api.routes import (
+    datasets,
+    health,
+    metrics,
+    models,
+    pickers,
+    refresh,
+    series,
+    versions,
+)
 
 __all__ = ["install_api"]
 
@@ -17,7 +26,7 @@ def install_api(app: FastAPI) -> None:
 
     The lifespan of the app must store `app.api.deps.Services` as `app.state.services`.
     """
-    for module in (series, refresh, datasets, versions, models, health, metrics):
+    for module in (series, refresh, datasets, pickers, versions, models, health, metrics):
         app.include_router(module.router)
     install_problems(app)
     app.add_middleware(RequestMiddleware)

@@ -9,8 +9,10 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from app.api.params import SeriesRequest, series_request
+from app.api.picker_params import member_query
 from app.pipeline.breaker import Breaker
 from app.pipeline.overview import Overview
+from app.pipeline.picking import MemberQuery, Pickers
 from app.pipeline.ports import (
     AuthProbe,
     CacheRepository,
@@ -32,6 +34,7 @@ class Services:
         refresh: Refreshes a dataset.
         reader: Reads a series.
         overview: Lists the datasets.
+        pickers: Tells what there is to choose from.
         models: Tells which models the tenant offers.
         auth: Tells whether the source lets us in.
         breaker: Tells whether the source is asked at all.
@@ -43,6 +46,7 @@ class Services:
     refresh: RefreshService
     reader: SeriesReader
     overview: Overview
+    pickers: Pickers
     models: ModelCatalogue
     auth: AuthProbe
     breaker: Breaker
@@ -66,3 +70,4 @@ async def _services(request: Request) -> Services:
 
 ServicesDep = Annotated[Services, Depends(_services)]
 SeriesRequestDep = Annotated[SeriesRequest, Depends(series_request)]
+MemberQueryDep = Annotated[MemberQuery, Depends(member_query)]

@@ -27,6 +27,7 @@ DIMENSION_PARAMETER: Final = {
     "explode": True,
     "schema": {
         "type": "object",
+        "propertyNames": {"pattern": "^dim_"},
         "additionalProperties": {"type": "array", "items": {"type": "string"}},
     },
     "example": {"dim_region": ["EMEA", "APJ"]},

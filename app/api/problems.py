@@ -122,6 +122,8 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
         HTTPStatus.NOT_FOUND, "There is no such dataset or source"
     ),
     errors.UnknownVersionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such version"),
+    errors.UnknownDimensionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such dimension"),
+    errors.UnknownModelError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such model"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
     errors.SourceConflictError: ProblemKind(
         HTTPStatus.CONFLICT, "Sample data would replace real data"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from app.api.report_schemas import DRIFT_EXAMPLE, FRESHNESS_EXAMPLE, DriftModel, FreshnessModel
 from app.records import (
@@ -86,15 +86,15 @@ class RefreshRequest(BaseModel):
     source: str | None = Field(
         None, description="Pull from this source (`sac`, `fixture`) instead of the dataset's own."
     )
-    full: bool = Field(
+    full: StrictBool = Field(
         default=False,
         description="Pull everything, also if the dataset has a window of last periods.",
     )
-    verify: bool = Field(
+    verify: StrictBool = Field(
         default=False,
         description="Pull both ways, added up by the tenant and record by record, and compare.",
     )
-    force: bool = Field(
+    force: StrictBool = Field(
         default=False,
         description="Publish also what changed more than the dataset allows; an empty pull never.",
     )

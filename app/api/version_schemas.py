@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.api.schemas import MetadataModel, PullReportModel
 from app.pipeline.diff import Points
@@ -130,12 +130,22 @@ class DiffResponse(BaseModel):
         )
 
 
+def _only_numbers(found: object) -> object:
+    # JSON's 3 and 3.0 are one number, which pydantic's strict mode would not have.
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise ValueError("should be a number")  # noqa: TRY004 - pydantic answers this one with 422
+    return found
+
+
+WholeNumber = Annotated[int, BeforeValidator(_only_numbers)]
+
+
 class RollbackRequest(BaseModel):
     """Which version is to be shown again."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 3}]})
 
-    version: int = Field(ge=0, description="One of `GET /datasets/{name}/versions`.")
+    version: WholeNumber = Field(ge=0, description="One of `GET /datasets/{name}/versions`.")
 
 
 class RollbackResponse(BaseModel):

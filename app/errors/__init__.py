@@ -48,6 +48,8 @@
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
+        ├── UnknownDimensionError    the series has no such dimension
+        ├── UnknownModelError        the tenant has no such model
         ├── BadQueryError
         └── SourceConflictError      sample data would overwrite data of a tenant
 
@@ -80,6 +82,8 @@ from app.errors.local import (
     SourceConflictError,
     UnknownColumnError,
     UnknownDatasetError,
+    UnknownDimensionError,
+    UnknownModelError,
     UnknownVersionError,
 )
 from app.errors.source import (
@@ -167,6 +171,8 @@ __all__ = [
     "UnexpectedError",
     "UnknownColumnError",
     "UnknownDatasetError",
+    "UnknownDimensionError",
+    "UnknownModelError",
     "UnknownVersionError",
     "UnsafeLinkError",
 ]

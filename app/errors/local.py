@@ -118,6 +118,18 @@ class UnknownVersionError(RequestError):
     code = "unknown_version"
 
 
+class UnknownDimensionError(RequestError):
+    """The series has no dimension of this name."""
+
+    code = "unknown_dimension"
+
+
+class UnknownModelError(RequestError):
+    """The tenant has no model of the id that a caller asked about."""
+
+    code = "unknown_model"
+
+
 class BadQueryError(RequestError):
     """A query parameter is malformed, or names what the series does not have.
 

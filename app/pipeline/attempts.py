@@ -99,7 +99,7 @@ class StoredAttempts:
 
     def _folder(self, dataset: str) -> pa_fs.PyFileSystem:
         if dataset not in self._folders:
-            handler = _BytesHandler(self._place(dataset), self._options)
+            handler = BytesHandler(self._place(dataset), self._options)
             self._folders[dataset] = pa_fs.PyFileSystem(handler)
         return self._folders[dataset]
 
@@ -107,7 +107,7 @@ class StoredAttempts:
         return f"{self._root}/{dataset}"
 
 
-class _BytesHandler(DeltaStorageHandler):
+class BytesHandler(DeltaStorageHandler):
     """Lets pyarrow write: its streams hand out buffers, and those of delta-rs take bytes alone."""
 
     @override

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from app.catalogue import ModelInfo, ModelSummary
+from app.catalogue import DimensionLabels, Labels, ModelInfo, ModelSummary
 from app.pipeline.history import NEWEST, Pin, VersionInfo
 from app.records import (
     AuthStatus,
@@ -127,6 +127,34 @@ class AttemptStore(Protocol):
         ...
 
 
+class LabelSource(Protocol):
+    """Tells what people call dimensions and members."""
+
+    async def labels(self, definition: DatasetDefinition) -> dict[str, DimensionLabels]:
+        """Return the labels of a dataset's dimensions, by the source's column.
+
+        A dimension whose master cannot be read has the label that the model gives it, and no
+        texts of members.
+
+        Raises:
+            SourceError: The source refuses or fails.
+            ConfigError: The source is not configured.
+        """
+        ...
+
+
+class LabelStore(Protocol):
+    """Keeps the labels of each dataset. Calls block; run them in a thread."""
+
+    def keep(self, labels: Labels) -> None:
+        """Keep labels in the place of those before; never raises."""
+        ...
+
+    def last(self, dataset: str) -> Labels | None:
+        """Return the labels kept last; None if there are none that can be read. Never raises."""
+        ...
+
+
 class Clock(Protocol):
     """Tells the time; tests tick it by hand."""
 
@@ -180,7 +208,8 @@ class ModelCatalogue(Protocol):
         """Return the columns of one model, with a few members of each dimension.
 
         Raises:
-            SourceError: The source refuses or fails, or has no such model.
+            SourceError: The source refuses or fails.
+            UnknownModelError: It has no such model.
             ConfigError: The source is not configured.
         """
         ...

@@ -23,6 +23,7 @@ from app.pipeline.breaker import Breaker
 from app.pipeline.contract import content_hash, dimension_names
 from app.pipeline.drift import drift_of, forced
 from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
+from app.pipeline.labels import LabelKeeper
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
 from app.pipeline.pulling import Pulled, Puller
 from app.pipeline.standing import Standing, Told
@@ -62,6 +63,7 @@ class RefreshService:
         clock: Tells the time of a refresh.
         standing: Judges what is served, and keeps how each refresh ended.
         breakers: What stands before a source that may fail, by the source's name.
+        labels: Keeps what people call the members; None not to ask.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class RefreshService:
         *,
         standing: Standing,
         breakers: Mapping[str, Breaker],
+        labels: LabelKeeper | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._puller = Puller(sources, clock)
@@ -80,6 +83,7 @@ class RefreshService:
         self._clock = clock
         self._standing = standing
         self._breakers = breakers
+        self._labels = labels
         self._locks: dict[str, asyncio.Lock] = {}
         self._running: dict[_Asked, asyncio.Task[RefreshOutcome]] = {}
 
@@ -174,6 +178,8 @@ class RefreshService:
         )
         cached = await publish
         told = await asyncio.to_thread(self._settled, cached)
+        if self._labels is not None:
+            await self._labels.renew(definition, cached)
         notice = _mismatch(pulled.verification) or _warned(metadata.drift) or told.notice
         return RefreshOutcome(
             dataset=definition.name,

@@ -10,15 +10,14 @@ from typing import Final
 import pyarrow as pa
 
 from app.catalogue import ColumnInfo, Member, ModelInfo, ModelSummary, Role
-from app.errors import SourceError
+from app.errors import ModelNotFoundError, SourceError, UnknownModelError
 from app.sac_connector import answers, wire
 from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
-from app.sac_connector.masters import ID
+from app.sac_connector.masters import text_columns
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES
 
 _SAMPLE_MEMBERS: Final = 5
-_DESCRIPTION: Final = "Description"
 
 
 class ModelDirectory:
@@ -56,10 +55,18 @@ class ModelDirectory:
         """Return the columns of one model, with a few members of each dimension.
 
         Raises:
-            SourceError: The tenant refuses or fails, or has no such model.
+            SourceError: The tenant refuses or fails.
+            UnknownModelError: It has no such model.
         """
-        session = self._session(model_id)
-        model = await self._models.read(model_id, session)
+        try:
+            session = self._session(model_id)
+            model = await self._models.read(model_id, session)
+        except ModelNotFoundError as error:
+            raise UnknownModelError(
+                f"SAP Analytics Cloud has no model '{model_id[:80]}'.",
+                next_step="Ids are case-sensitive; GET /models and `python -m demo.discover` list "
+                "them.",
+            ) from error
         schema = model.schema
         members = await asyncio.gather(
             *(self._members(session, model, column) for column in schema.dimensions)
@@ -101,11 +108,10 @@ class ModelDirectory:
         entity_set = column + MASTER_SUFFIX
         if entity_set not in model.entity_sets:
             return ()
-        key = {Role.DATE: "DATE", Role.VERSION: "VERSION"}.get(model.schema.role(column)[0], ID)
-        listed = model.schema.masters.get(entity_set, (key, _DESCRIPTION))
-        if key not in listed:
+        role, _ = model.schema.role(column)
+        texts = text_columns(role, model.schema.masters.get(entity_set))
+        if not texts:
             return ()
-        texts = tuple(text for text in (key, _DESCRIPTION) if text in listed)
         url = wire.top_url(session.root, entity_set, _SAMPLE_MEMBERS)
         rows = await self._top(session, url, texts)
         return _sample(rows) if rows else ()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 
+from app.catalogue import DimensionLabels
 from app.records import DatasetDefinition, ProgressCallback
 from app.sac_connector import wire
 from app.sac_connector.auth import Clock, TokenProvider
 from app.sac_connector.discovery import ModelDirectory
+from app.sac_connector.labels import read_labels
 from app.sac_connector.models import ModelReader, Session
 from app.sac_connector.pull import PullLimits, SacPull
 from app.sac_connector.retry import Retrier
@@ -65,6 +67,17 @@ class SacSource:
             progress=progress or (lambda _: None),
             since=since,
         )
+
+    async def labels(self, definition: DatasetDefinition) -> dict[str, DimensionLabels]:
+        """Return what people call a dataset's dimensions and their members, by column.
+
+        Raises:
+            SourceError: The tenant refuses or fails.
+        """
+        session = self.session(definition.model_id)
+        await session.login()
+        model = await self._models.read(definition.model_id, session)
+        return await read_labels(session, model, definition, self._limits.page_rows)
 
     def session(self, model_id: str | None) -> Session:
         """Start the clock of a pull of one model, or of a look at the tenant as a whole."""

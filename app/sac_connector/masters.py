@@ -8,11 +8,14 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.catalogue import Role
 from app.errors import MixedDataError, UnknownColumnError
 from app.records import TimeAggregation
 
 ID: Final = "ID"
 DATE_ID: Final = "DATE"
+VERSION_ID: Final = "VERSION"
+DESCRIPTION: Final = "Description"
 ACCOUNT_TYPE: Final = "accType"
 EXCEPTION_AGGREGATION: Final = "exceptionAggregationType"
 # SAC shows income, and liabilities and equity, with the other sign than it stores.
@@ -27,6 +30,22 @@ _RULES: Final[Mapping[str, TimeAggregation]] = {
     "SUM": TimeAggregation.SUM,
     "": TimeAggregation.SUM,
 }
+
+
+def text_columns(role: Role, listed: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Return the columns of a master that hold its members' ids and texts.
+
+    Args:
+        role: What its dimension is for; the masters of dates and versions have ids of their own.
+        listed: The columns that `$metadata` lists; None if it does not list the master.
+
+    Returns:
+        The column of the ids, then that of the texts if there is one; empty without ids.
+    """
+    key = {Role.DATE: DATE_ID, Role.VERSION: VERSION_ID}.get(role, ID)
+    if listed is None:
+        return key, DESCRIPTION
+    return tuple(name for name in (key, DESCRIPTION) if name in listed) if key in listed else ()
 
 
 def turned_accounts(master: pa.Table) -> pa.Array:

@@ -108,7 +108,7 @@ class SetQuery:
         is added up by the tenant has as many rows as the selected columns make it.
         """
         options: dict[str, str | int] = {"$count": "true", "$top": 0}
-        if self.entity_set != FACT_DATA:
+        if self.select and self.entity_set != FACT_DATA:
             options["$select"] = ",".join(self.select)
         if self.row_filter:
             options["$filter"] = self.row_filter

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 
 from app.api import install_api
 from app.api.deps import Services
+from app.pipeline.labels import LabelKeeper
 from app.pipeline.overview import Overview
+from app.pipeline.picking import Pickers
 from app.pipeline.refresh import RefreshService
 from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
@@ -19,6 +21,7 @@ from tests.fakes import (
     FakeCache,
     FakeCatalogue,
     FakeClock,
+    FakeLabels,
     FakeModels,
     FakeSource,
     a_breaker,
@@ -42,6 +45,7 @@ class Bench:
         cache: What it publishes to.
         clock: What time it is.
         attempts: How the last refresh ended.
+        labels: What people call the members.
         breaker: Stands before the source.
         app: The app.
         client: Speaks to it.
@@ -56,6 +60,7 @@ class Bench:
         self.source = FakeSource([a_page(ROWS)])
         self.auth = FakeAuthProbe()
         self.models = FakeModels()
+        self.labels = FakeLabels()
         self.app = FastAPI()
         install_api(self.app)
         transport = httpx.ASGITransport(app=self.app)
@@ -77,6 +82,7 @@ class Bench:
             self.clock,
             standing=standing,
             breakers={"sac": self.breaker},
+            labels=LabelKeeper({"sac": self.labels}, self.labels, self.clock),
         )
         timetable = Timetable(self.breaker)
         schedule = Schedule(refresh.refresh, {}, self.attempts, timetable, self.clock)
@@ -85,6 +91,7 @@ class Bench:
             refresh=refresh,
             reader=SeriesReader(self.catalogue, self.cache, standing.of),
             overview=Overview(self.catalogue, self.cache, standing),
+            pickers=Pickers(self.catalogue, self.cache, self.labels, standing),
             models=self.models,
             auth=self.auth,
             breaker=self.breaker,

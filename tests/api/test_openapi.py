@@ -31,6 +31,8 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
         "/series",
         "/refresh",
         "/datasets",
+        "/datasets/{name}",
+        "/datasets/{name}/dimensions/{dimension}",
         "/metrics",
         "/datasets/{name}/versions",
         "/datasets/{name}/diff",

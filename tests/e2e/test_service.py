@@ -72,6 +72,23 @@ def test_the_answers_in_the_readme_have_the_real_form(
         assert_same_form(left, right)
 
 
+@pytest.mark.usefixtures("filled")
+def test_pickers_show_the_texts_of_the_masters(folder: Path, own_tenant: SimulatedTenant) -> None:
+    """Dimensions and members come with what the tenant calls them, and every point is counted."""
+    with running_service(folder, settings_for(own_tenant)) as service:
+        dataset = service.get("/datasets/default").json()
+        lists = [
+            service.get(f"/datasets/default/dimensions/{one['name']}").json()
+            for one in dataset["dimensions"]
+        ]
+    assert lists
+    for one, told in zip(dataset["dimensions"], lists, strict=True):
+        assert one["label"]
+        assert one["members"] == told["total"] == len(told["members"])
+        assert sum(member["points"] for member in told["members"]) == dataset["rows"]
+    assert any(member["label"] for told in lists for member in told["members"])
+
+
 def assert_same_form(shown: object, real: object) -> None:
     """Hold the fields of a shown answer against a real one; `…` stands for what is left out."""
     if isinstance(shown, dict) and isinstance(real, dict):

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.catalogue import FoundBy, Member, ModelInfo, Role
-from app.errors import SourceAnswerError
+from app.errors import SourceAnswerError, UnknownModelError
 from tests.sac_connector.rig import FakeTenant, Reply, connected, metadata, refusal
 
 LISTED = (
@@ -126,3 +126,12 @@ async def test_models_are_listed_by_name_and_id() -> None:
         ("C1", False, ""),
         ("C2", False, ""),
     ]
+
+
+@pytest.mark.parametrize("model_id", ["CNONE", "../x"])
+async def test_a_model_that_is_not_there_is_the_callers_mistake(model_id: str) -> None:
+    """Unknown to the tenant, or no id at all: the answer names it and where the others are."""
+    tenant = FakeTenant(described=[refusal(404)])
+    async with connected(tenant) as rig:
+        with pytest.raises(UnknownModelError, match="GET /models"):
+            await rig.source.directory.model(model_id)

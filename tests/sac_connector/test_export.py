@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from app.errors import DeadlineExceededError, ModelNotFoundError
+from app.errors import DeadlineExceededError, ModelNotFoundError, UnknownModelError
 from app.pipeline.ports import Pull, SeriesSource
 from app.records import Page
 from app.sac_connector.pull import PullLimits
@@ -50,7 +50,7 @@ async def test_what_is_no_id_of_a_model_is_never_asked_for(model_id: str) -> Non
     """Neither a pull nor a look into the directory sends a request."""
     tenant = FakeTenant()
     async with connected(tenant) as rig:
-        with pytest.raises(ModelNotFoundError, match="is no id of a model"):
+        with pytest.raises(UnknownModelError, match="has no model"):
             await rig.source.directory.model(model_id)
         with pytest.raises(ModelNotFoundError, match="is no id of a model"):
             rig.source.session(model_id)

@@ -20,7 +20,7 @@ async def models(services: ServicesDep) -> ModelsResponse:
 @router.get(
     "/models/{model_id}",
     summary="Describe one model",
-    responses=problems(422, 502, 503),
+    responses=problems(404, 422, 502, 503),
 )
 async def model(services: ServicesDep, model_id: str) -> ModelResponse:
     """Name a model's columns, what each is for, and a dataset definition to start from."""

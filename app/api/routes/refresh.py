@@ -17,7 +17,7 @@ router = APIRouter(tags=["series"])
 @router.post(
     "/refresh",
     summary="Pull a dataset again",
-    responses=problems(404, 409, 422, 502, 503),
+    responses=problems(400, 404, 409, 422, 502, 503),
 )
 async def refresh(
     services: ServicesDep,

@@ -55,7 +55,9 @@ async def diff(
     return DiffResponse.of(name, await services.versions.compare(name, before, after, limit))
 
 
-@router.post("/rollback", summary="Show an older version again", responses=problems(404, 422, 503))
+@router.post(
+    "/rollback", summary="Show an older version again", responses=problems(400, 404, 422, 503)
+)
 async def roll_back(services: ServicesDep, name: str, asked: RollbackRequest) -> RollbackResponse:
     """Publish the rows of an older version as a new version; nothing is deleted.
 

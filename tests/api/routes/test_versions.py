@@ -105,3 +105,12 @@ async def test_a_rollback_to_nothing_is_a_problem(twice: Bench) -> None:
     assert problem(refused, 404)["code"] == "unknown_version"
     refused = await post("/datasets/default/rollback", json={"versoin": 0})
     assert problem(refused, 422)["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("version", [True, "0", None, [0], 0.5, -1])
+async def test_a_version_is_a_number(twice: Bench, version: object) -> None:
+    """Nothing else is taken for one, and 0.0 is one."""
+    post = twice.client.post
+    refused = await post("/datasets/default/rollback", json={"version": version})
+    assert problem(refused, 422)["code"] == "invalid_request"
+    assert (await post("/datasets/default/rollback", json={"version": 0.0})).status_code == 200

@@ -1,0 +1,56 @@
+"""Reads the query string of `GET /datasets/{name}/dimensions/{dimension}`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from fastapi import Query
+from starlette.requests import Request
+
+from app.errors import BadQueryError
+from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
+from app.pipeline.picking import MemberQuery
+
+_KNOWN: Final = ("search", "after", "limit")
+
+
+async def member_query(
+    request: Request,
+    *,
+    search: Annotated[
+        str,
+        Query(max_length=200, description="Part of an id or a text; case does not matter."),
+    ] = "",
+    after: Annotated[
+        str | None, Query(description="Only ids behind this one: `next` of the answer before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="At most this many.")] = 100,
+) -> MemberQuery:
+    """Read and check the query string.
+
+    Raises:
+        BadQueryError: A parameter is unknown, or given twice.
+    """
+    params = request.query_params
+    filters = {name: tuple(params.getlist(name)) for name in params if _is_filter(name)}
+    for name in params:
+        if _is_filter(name):
+            continue
+        if name not in _KNOWN:
+            listed = ", ".join([*nearest_first(name, _KNOWN), f"{DIMENSION_PREFIX}<name>"])
+            raise BadQueryError(
+                f"There is no query parameter '{name[:80]}'.",
+                parameter=name,
+                next_step=f"Use one of: {listed}.",
+            )
+        if len(params.getlist(name)) > 1:
+            raise BadQueryError(
+                f"The query parameter '{name}' is given more than once.",
+                parameter=name,
+                next_step="Give it once.",
+            )
+    return MemberQuery(search=search, filters=filters, after=after, limit=limit)
+
+
+def _is_filter(name: str) -> bool:
+    return name.startswith(DIMENSION_PREFIX)

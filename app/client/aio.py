@@ -1,0 +1,209 @@
+"""The client for asyncio; it does what the one that blocks does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self, TypeVar, Unpack
+
+import httpx
+
+from app.client import calls
+from app.client.answers import (
+    DatasetInfo,
+    DatasetList,
+    DatasetState,
+    Members,
+    Operation,
+    RefreshResult,
+    read,
+)
+from app.client.options import PATIENT, RefreshOptions, SeriesOptions, http_options
+from app.client.series import Series
+
+T = TypeVar("T")
+
+
+class AsyncSeriesClient:
+    """Reads and refreshes series of one service. Belongs to one event loop.
+
+    Args:
+        url: Address of the service, for example `http://localhost:8000`.
+        api_key: A key of the service, or a bearer token; None if it needs none.
+        timeout_s: Longest wait for a part of an answer. A refresh takes as long as its pull.
+    """
+
+    def __init__(self, url: str, *, api_key: str | None = None, timeout_s: float = 60.0) -> None:
+        self._http = httpx.AsyncClient(**http_options(url, api_key, timeout_s))
+        self._kept = calls.Kept()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def series(
+        self, dataset: calls.Names | None = None, **query: Unpack[SeriesOptions]
+    ) -> Series:
+        """Read points; what was read before is confirmed instead of sent again if it still holds.
+
+        Args:
+            dataset: Name of a dataset, or several; none for the default one.
+            **query: Which points, as `GET /series` has it (`start="2026-01"`, `grain="quarter"`,
+                `where={"region": ["EMEA", "APJ"]}`, …).
+
+        Raises:
+            ProblemError: The service refuses or cannot serve the query.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._series(calls.series_call(calls.Query(dataset=dataset, **query)))
+
+    async def pages(
+        self, dataset: calls.Names | None = None, **query: Unpack[SeriesOptions]
+    ) -> AsyncIterator[Series]:
+        """Read points page by page, `limit` points each, all of one version.
+
+        Raises:
+            ProblemError: The service refuses or cannot serve the query.
+            ServiceError: The service cannot be reached.
+        """
+        page = await self.series(dataset, **query)
+        yield page
+        while page.next_url is not None:
+            page = await self._series(calls.next_call(page.next_url))
+            yield page
+
+    async def refresh(
+        self, dataset: str | None = None, **options: Unpack[RefreshOptions]
+    ) -> RefreshResult:
+        """Pull a dataset again and wait for it, however long it takes.
+
+        A pull that fails is no error as long as there is a version to serve: `status` is `stale`
+        and `warning` says why.
+
+        Raises:
+            ProblemError: The pull failed and there is nothing to serve.
+            ServiceError: The service cannot be reached.
+        """
+        call = calls.refresh_call(dataset, options)
+        return await self._read(call, RefreshResult, patient=True)
+
+    async def start_refresh(
+        self, dataset: str | None = None, **options: Unpack[RefreshOptions]
+    ) -> Operation:
+        """Begin to pull a dataset, and do not wait for it.
+
+        Raises:
+            ProblemError: The service refuses.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(
+            calls.refresh_call(dataset, options, prefer="respond-async"), Operation
+        )
+
+    async def operation(self, operation: str) -> Operation:
+        """Look at a refresh that runs on its own.
+
+        Raises:
+            ProblemError: There is none of this id.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(calls.operation_call("GET", operation), Operation)
+
+    async def cancel(self, operation: str) -> Operation:
+        """Stop a refresh that runs on its own; what is served stays as it is.
+
+        Raises:
+            ProblemError: There is none of this id, or it cannot be stopped.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(calls.operation_call("DELETE", operation), Operation)
+
+    async def wait(self, operation: str, *, every_s: float = 1.0) -> Operation:
+        """Wait until a refresh has ended.
+
+        Raises:
+            ProblemError: There is none of this id.
+            ServiceError: The service cannot be reached.
+        """
+        # Polling is what the service promises to suffice; it tells nobody by itself.
+        while not (found := await self.operation(operation)).done:  # noqa: ASYNC110
+            await asyncio.sleep(every_s)
+        return found
+
+    async def datasets(self) -> list[DatasetState]:
+        """List the datasets.
+
+        Raises:
+            ProblemError: The service refuses.
+            ServiceError: The service cannot be reached.
+        """
+        found = await self._read(calls.Call("GET", "/datasets"), DatasetList)
+        return found.datasets
+
+    async def dataset(self, name: str = "default") -> DatasetInfo:
+        """Tell bounds, grains and dimensions of a dataset.
+
+        Raises:
+            ProblemError: There is none of this name, or nothing to serve.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(calls.dataset_call(name), DatasetInfo)
+
+    async def members(
+        self,
+        dimension: str,
+        dataset: str = "default",
+        *,
+        search: str = "",
+        after: str | None = None,
+        limit: int = 100,
+        where: calls.Members | None = None,
+    ) -> Members:
+        """List members of a dimension.
+
+        Raises:
+            ProblemError: There is no such dataset, dimension or member.
+            ServiceError: The service cannot be reached.
+        """
+        call = calls.members_call(
+            dataset, dimension, search=search, after=after, limit=limit, where=where or {}
+        )
+        return await self._read(call, Members)
+
+    async def _series(self, call: calls.Call) -> Series:
+        known = self._kept.known(call)
+        response = await self._send(calls.validated(call, known))
+        return self._kept.answered(call, known, response)
+
+    async def _read(self, call: calls.Call, form: type[T], *, patient: bool = False) -> T:
+        response = await self._send(call, patient=patient)
+        return read(response.content, form, str(response.url))
+
+    async def _send(self, call: calls.Call, *, patient: bool = False) -> httpx.Response:
+        request = self._http.build_request(
+            call.method,
+            call.url,
+            params=list(call.params) or None,
+            headers=call.headers,
+            json=call.body,
+            timeout=PATIENT if patient else httpx.USE_CLIENT_DEFAULT,
+        )
+        calls.check_origin(request.url, self._http.base_url)
+        try:
+            response = await self._http.send(request)
+        except httpx.HTTPError as error:
+            raise calls.unreachable(request, error) from error
+        calls.raise_for_problem(response)
+        return response

@@ -1,0 +1,245 @@
+"""What there is to choose from: the dimensions, members, periods and grains of a dataset."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow.compute as pc
+
+from app.catalogue import DimensionLabels, Labels
+from app.errors import BadQueryError, UnknownDatasetError, UnknownDimensionError
+from app.periods import is_finer
+from app.pipeline.contract import DIMENSION_PREFIX, dimensions_of, nearest_first
+from app.pipeline.members import MemberFacts, count_members, having, searched
+from app.pipeline.ports import CacheRepository, DatasetCatalogue, LabelStore
+from app.pipeline.standing import Standing
+from app.records import CachedSeries, Grain
+from app.reports import Freshness
+
+_SHOWN = 20
+_NO_LABELS = DimensionLabels()
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionFacts:
+    """One dimension of a dataset.
+
+    Attributes:
+        name: Its name in queries, for example `dim_region`.
+        source: The source's column.
+        label: Its text for people; empty if it has none.
+        members: How many members it has.
+        labelled: How many of these have a text.
+    """
+
+    name: str
+    source: str
+    label: str
+    members: int
+    labelled: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFacts:
+    """What there is to choose from in the version that is served.
+
+    Attributes:
+        series: That version.
+        freshness: How fresh it is.
+        grains: The grains that can be asked for, finest first.
+        dimensions: Its dimensions, in the order of its columns.
+        labels: Where the texts come from; None if there are none.
+    """
+
+    series: CachedSeries
+    freshness: Freshness
+    grains: tuple[Grain, ...]
+    dimensions: tuple[DimensionFacts, ...]
+    labels: Labels | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChoice:
+    """The members of a dimension that a caller may choose from.
+
+    Attributes:
+        series: The version that was read.
+        dimension: The dimension.
+        members: Some of them, sorted by id.
+        total: How many there are in all.
+        after: Where to go on: the last id; None if these were the last.
+    """
+
+    series: CachedSeries
+    dimension: DimensionFacts
+    members: tuple[MemberFacts, ...]
+    total: int
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberQuery:
+    """Which members a caller wants to see.
+
+    Attributes:
+        search: Only those whose id or label holds this text; empty for all.
+        filters: Only those that occur together with these members of other dimensions; what it
+            says of the dimension itself is left aside, as a picker must show all choices.
+        after: Only those behind this id; None for all.
+        limit: At most this many.
+    """
+
+    search: str = ""
+    filters: Mapping[str, tuple[str, ...]]
+    after: str | None = None
+    limit: int = 100
+
+
+class Pickers:
+    """Tells what there is to choose from, from the cache alone.
+
+    Args:
+        catalogue: Which datasets exist.
+        cache: Where versions are kept.
+        labels: Where labels are kept.
+        standing: Judges versions.
+    """
+
+    def __init__(
+        self,
+        catalogue: DatasetCatalogue,
+        cache: CacheRepository,
+        labels: LabelStore,
+        standing: Standing,
+    ) -> None:
+        self._catalogue = catalogue
+        self._cache = cache
+        self._labels = labels
+        self._standing = standing
+
+    async def dataset(self, dataset: str) -> DatasetFacts:
+        """Describe the version of a dataset that is served.
+
+        Raises:
+            UnknownDatasetError: No dataset has this name.
+            CacheError: There is nothing to serve.
+        """
+        return await asyncio.to_thread(self._describe, dataset)
+
+    async def members(self, dataset: str, dimension: str, query: MemberQuery) -> MemberChoice:
+        """List members of a dimension.
+
+        Args:
+            dataset: Name of the dataset.
+            dimension: With its prefix or without, `dim_region` or `region`.
+            query: Which of its members.
+
+        Raises:
+            UnknownDatasetError: No dataset has this name.
+            UnknownDimensionError: The series has no such dimension.
+            BadQueryError: It has no such dimension or member to filter by.
+            CacheError: There is nothing to serve.
+        """
+        return await asyncio.to_thread(self._choose, dataset, dimension, query)
+
+    def _describe(self, dataset: str) -> DatasetFacts:
+        series, labels = self._load(dataset)
+        stored = series.metadata.grain
+        return DatasetFacts(
+            series=series,
+            freshness=self._standing.of(series).freshness,
+            grains=tuple(grain for grain in Grain if not is_finer(grain, stored)),
+            dimensions=tuple(
+                _facts(series, labels, name) for name in dimensions_of(series.rows.schema)
+            ),
+            labels=labels,
+        )
+
+    def _choose(self, dataset: str, dimension: str, query: MemberQuery) -> MemberChoice:
+        series, labels = self._load(dataset)
+        name = _found(series, dimension)
+        if name is None:
+            raise UnknownDimensionError(
+                f"The series has no dimension '{dimension[:80]}'.",
+                next_step=_names(series, dimension),
+            )
+        filters = {_filtered(series, other): ids for other, ids in query.filters.items()}
+        filters.pop(name, None)
+        for other, ids in filters.items():
+            _check_ids(series, other, ids)
+        texts = _of(labels, name).members
+        found = count_members(having(series.rows, filters), name, texts)
+        matching = searched(found, query.search) if query.search else found
+        # By code points, which is the order of the ids' UTF-8 bytes.
+        rest = [m for m in matching if query.after is None or m.id > query.after]
+        shown = tuple(rest[: query.limit])
+        return MemberChoice(
+            series=series,
+            dimension=_facts(series, labels, name),
+            members=shown,
+            total=len(matching),
+            after=shown[-1].id if len(rest) > len(shown) else None,
+        )
+
+    def _load(self, dataset: str) -> tuple[CachedSeries, Labels | None]:
+        if dataset not in self._catalogue.names:
+            near = ", ".join(nearest_first(dataset, self._catalogue.names))
+            raise UnknownDatasetError(
+                f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {near}."
+            )
+        series = self._cache.load(dataset)
+        labels = self._labels.last(dataset)
+        # Labels of another definition may name other columns alike.
+        same = labels and labels.definition_hash == series.metadata.definition_hash
+        return series, labels if same else None
+
+
+def _facts(series: CachedSeries, labels: Labels | None, name: str) -> DimensionFacts:
+    known = _of(labels, name)
+    members = pc.unique(series.rows[name]).to_pylist()
+    return DimensionFacts(
+        name=name,
+        source=series.metadata.dimensions.get(name, ""),
+        label=known.label,
+        members=len(members),
+        labelled=sum(member in known.members for member in members),
+    )
+
+
+def _of(labels: Labels | None, name: str) -> DimensionLabels:
+    return _NO_LABELS if labels is None else labels.dimensions.get(name, _NO_LABELS)
+
+
+def _found(series: CachedSeries, name: str) -> str | None:
+    names = dimensions_of(series.rows.schema)
+    return next((one for one in (name, DIMENSION_PREFIX + name) if one in names), None)
+
+
+def _filtered(series: CachedSeries, name: str) -> str:
+    found = _found(series, name)
+    if found is None:
+        raise BadQueryError(
+            f"The series has no dimension '{name[:80]}'.",
+            parameter=name,
+            next_step=_names(series, name),
+        )
+    return found
+
+
+def _names(series: CachedSeries, wanted: str) -> str:
+    names = dimensions_of(series.rows.schema)
+    listed = ", ".join(nearest_first(wanted, names, _SHOWN)) or "none"
+    return f"Dimensions of the series: {listed}."
+
+
+def _check_ids(series: CachedSeries, dimension: str, ids: Sequence[str]) -> None:
+    known = pc.unique(series.rows[dimension]).to_pylist()
+    for unknown in set(ids).difference(known):
+        listed = ", ".join(nearest_first(unknown, known, _SHOWN)) or "none"
+        raise BadQueryError(
+            f"{dimension} has no member '{unknown[:80]}'.",
+            parameter=dimension,
+            next_step=f"Members: {listed}.",
+        )
