@@ -88,7 +88,10 @@ class Chain:
                 if following is None and self._goes_on(rows):
                     following = self.query.page(skip=self.received)
                     self._start(following)
-                yield Fetched(rows, len(body))
+                page = Fetched(rows, len(body))
+                # Let go before the next body comes, which is as large.
+                del body, envelope, rows
+                yield page
                 url = following
         finally:
             await self._drop()
