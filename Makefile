@@ -82,8 +82,9 @@ locked: install ## poetry.lock fits pyproject.toml
 lock: $(TOOLS_STAMP) ## write poetry.lock anew after a change of pyproject.toml
 	@$(POETRY) lock
 
-bench: $(BENCH_STAMP) ## compare with dlt and the bare client, into docs/performance.md (5 minutes)
+bench: $(BENCH_STAMP) ## compare pulls and serving with others, into docs/performance.md (10 minutes)
 	@$(BIN)/python -m tests.benchmarks --write docs/performance.md $(ARGS)
+	@$(BIN)/python -m tests.benchmarks.serving --write docs/performance.md
 
 typescript: install ## write the TypeScript types of the API anew (needs npm)
 	@npm ci --prefix $(TYPES) --silent --no-audit --no-fund

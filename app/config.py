@@ -40,9 +40,9 @@ from app.datasets import (
     table_problem,
 )
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem
+from app.http_settings import HttpVariables
 from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.reports import DatasetPolicy
-from app.serving_settings import ServingVariables
 
 SECRET_FILE_VARIABLE: Final = f"{SECRET_VARIABLE}_FILE"
 FIXTURE_PATH: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "sample_series.csv"
@@ -90,7 +90,7 @@ class _Environment(EnvSettingsSource):
         return {key: value for key, value in variables.items() if (value or "").strip()}
 
 
-class Settings(AccessVariables, PolicyVariables, ServingVariables, BaseSettings):
+class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     """All settings, frozen. Attribute names are the variables' names in lower case.
 
     The variables of the login and of the default dataset are texts as they stand: they may be

@@ -5,7 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.benchmarks.runs import BARE, DLT, OURS_FEW, ROOT
+from tests.benchmarks.serving import report
+from tests.benchmarks.serving.servers import missing
 
 
 def test_the_benchmark_runs_on_a_few_rows() -> None:
@@ -21,3 +25,25 @@ def test_the_benchmark_runs_on_a_few_rows() -> None:
     assert done.returncode == 0, done.stderr
     assert f"| {OURS_FEW} |" in done.stdout
     assert f"| {BARE} |" in done.stdout
+
+
+@pytest.mark.skipif(bool(missing()), reason="wrk, roapi or Datasette is not installed")
+def test_the_serving_benchmark_runs_on_a_few_rows() -> None:
+    """All servers give the same rows to the same questions, and no line of the table is missing."""
+    sizes = ("--rows", "6000", "--seconds", "1", "--rounds", "1")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.serving", *sizes],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for promise in report.PROMISES:
+        assert f"| {promise.what} | ours |" in done.stdout
+
+
+def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lacks wrk is told how to get it."""
+    monkeypatch.setenv("PATH", "")
+    assert missing()[0] == "wrk (apt-get install wrk)"

@@ -41,7 +41,7 @@ ROOMS = {
         "app/api/version_schemas.py",
         "app/datasets.py",
         "app/access_settings.py",
-        "app/serving_settings.py",
+        "app/http_settings.py",
         "app/config.py",
     },
     r"\(BaseSettings\)": {"app/config.py"},

@@ -75,7 +75,7 @@ async def series_response(
     headers = {"ETag": etag, **headers}
     kind = MEDIA_TYPES[asked.format]
     slices = WRITERS[asked.format](answer)
-    rows = sum(view.result.rows.num_rows for view in answer.views)
+    rows = sum(len(view.result) for view in answer.views)
     if rows <= _AT_ONCE_ROWS:
         return Response(b"".join(slices), headers=headers, media_type=kind)
     if rows <= _WHOLE_ROWS:

@@ -49,7 +49,7 @@ MAX_LIMIT: Final = 1_000_000_000
 MAX_PERIODS: Final = 10_000_000
 # JSON knows no larger whole number.
 MAX_VERSION: Final = 2**53
-_KNOWN: Final = (
+PARAMETERS: Final = (
     *("dataset", "start", "end", "first", "last", "grain", "agg", "group_by", "fill"),
     *("transform", "sort", "limit", "cursor", "format", "version", "as_of", "allow_expired"),
 )
@@ -213,8 +213,8 @@ def _check_names(params: QueryParams) -> None:
     for name in params:
         if name.startswith(DIMENSION_PREFIX):
             continue
-        if name not in _KNOWN:
-            listed = ", ".join([*nearest_first(name, _KNOWN), f"{DIMENSION_PREFIX}<name>"])
+        if name not in PARAMETERS:
+            listed = ", ".join([*nearest_first(name, PARAMETERS), f"{DIMENSION_PREFIX}<name>"])
             raise BadQueryError(
                 f"There is no query parameter '{name}'.",
                 parameter=name,

@@ -349,7 +349,7 @@ def _deadline(timeout_s: float) -> Callable[[], None]:
     end = time.monotonic() + timeout_s
 
     def check() -> None:
-        if time.monotonic() > end:
+        if time.monotonic() >= end:
             raise QueryTooSlowError(
                 f"The query took longer than {timeout_s:g} seconds and was given up.",
                 next_step="Ask for a shorter window (start, end, last), fewer members "

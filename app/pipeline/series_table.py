@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
@@ -26,7 +27,7 @@ from app.errors import (
     DataError,
     UnknownVersionError,
 )
-from app.pipeline.contract import VALUE, sort_series
+from app.pipeline.contract import VALUE, merge_runs, sort_series
 from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, commit_path, translated
 from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
@@ -286,8 +287,13 @@ class SeriesTable:
             paths = file_paths(table)
             # Before they are read, so that a change in between is seen as one.
             files.update(zip(paths, self.log.stamps(paths), strict=True))
-            # What a tool has split into several files comes back in any order.
-            rows = sort_series(table.to_pyarrow_table()).replace_schema_metadata()
+            rows = merge_runs(table.to_pyarrow_table().replace_schema_metadata())
+        # The writer keeps the order of rows within its groups. What a tool has written anew, or
+        # split into several files, comes back in any order.
+        with suppress(DataError):
+            described(rows, metadata)
+            return rows
+        rows = sort_series(rows)
         try:
             described(rows, metadata)
         except DataError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -13,11 +14,12 @@ from starlette.responses import Response, StreamingResponse
 from app.api.answers import WRITERS, series_response
 from app.api.media import MEDIA_TYPES, Format
 from app.api.params import SeriesRequest
-from app.pipeline.query import QueryResult, SeriesQuery
+from app.pipeline.query import Columns, QueryResult, SeriesQuery
 from app.pipeline.series import SeriesAnswer
 from tests.api.asking import a_request
 from tests.api.writing.answers import Point, a_view, an_answer
 
+HALF = 100_000
 FORMS = pytest.mark.parametrize("form", list(Format))
 
 
@@ -85,13 +87,37 @@ class Failing:
         return self._rows.slice(start, size)
 
 
+class FailingColumns(Columns):
+    """The same by column."""
+
+    def part(self, start: int, stop: int) -> Columns:
+        """Return rows, or fail."""
+        if start >= HALF:
+            raise OSError("the disk is gone")
+        return super().part(start, stop)
+
+
+class FailingResult(QueryResult):
+    """A result that can be read up to a point, as a table and by column."""
+
+    @property
+    def rows(self) -> Any:  # noqa: ANN401 - a table as far as the writers know
+        """The table."""
+        return Failing(super().rows, HALF)
+
+    @property
+    def columns(self) -> FailingColumns:
+        """The columns."""
+        found = super().columns
+        return FailingColumns(found.days, found.values, found.missing, found.dimensions)
+
+
 @FORMS
 async def test_what_fails_in_the_middle_does_not_end(form: Format) -> None:
     """The pieces of a large answer end in the failure, not as if they were all."""
-    whole = rows(200_000)
+    whole = rows(2 * HALF)
     (view,) = whole.views
-    result = view.result
-    failing = QueryResult(Failing(result.rows, 100_000), result.total, result.grain)
+    failing = FailingResult(view.result.rows, view.result.total, view.result.grain)
     answer = replace(whole, views=(replace(view, result=failing),))
     response = await series_response(answer, asked(form), a_request())
     assert isinstance(response, StreamingResponse)

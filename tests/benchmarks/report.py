@@ -96,7 +96,7 @@ def _machine(facts: Facts, results: Results) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in _PACKAGES if _installed(name))
     rounds = max(len(runs) for runs in results.values())
     return (
-        f"{datetime.now(UTC):%d %b %Y}, {os.cpu_count()} cores ({_processor()}), Python "
+        f"{datetime.now(UTC):%d %b %Y}, {os.cpu_count()} cores ({processor()}), Python "
         f"{platform.python_version()}, {packages}. {facts.rows:,} rows in {facts.pages} pages; "
         f"median of {rounds} rounds; load {os.getloadavg()[0]:.1f} at the end."
     )
@@ -109,7 +109,8 @@ def _installed(name: str) -> bool:
         return False
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     lines = _CPU_INFO.read_text(encoding="utf-8").splitlines() if _CPU_INFO.exists() else []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.machine()
@@ -123,7 +124,7 @@ def _figures(results: Results, facts: Facts) -> str:
         peak = _middle(runs, lambda run: run.peak_mb)
         ratio = 1.0 if name == OURS_FEW else _ratio(results, name, OURS_FEW)
         rows.append((name, wall, cpu, peak, facts.rows / wall / 1000, ratio))
-    return _table(
+    return table(
         ("who", "wall, s", "CPU, s", "peak above idle, MB", "1,000 rows/s", "wall / ours"),
         [
             (name, f"{wall:.2f}", f"{cpu:.2f}", f"{peak:.0f}", f"{speed:,.0f}", f"{ratio:.2f}")
@@ -133,7 +134,7 @@ def _figures(results: Results, facts: Facts) -> str:
 
 
 def _promises(results: Results) -> str:
-    return _table(
+    return table(
         ("expected of ours, 2 dimensions", "at most", "found", ""),
         [
             (e.text, f"{e.limit:g}", f"{e.found:.3g}", "PASS" if e.met else "FAIL")
@@ -144,7 +145,7 @@ def _promises(results: Results) -> str:
 
 def _stages(stages: Mapping[str, Stages]) -> str:
     names = list(dict.fromkeys(name for one in stages.values() for name in one.seconds))
-    return _table(
+    return table(
         ("stage, ms in all", *stages),
         [
             (name, *(f"{1000 * one.seconds[name]:,.0f}" for one in stages.values()))
@@ -153,19 +154,20 @@ def _stages(stages: Mapping[str, Stages]) -> str:
     )
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; all columns but the first hold figures."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write(page: Path, text: str) -> None:
+def write(page: Path, text: str, marks: tuple[str, str] = (START, END)) -> None:
     """Put the tables between the marks of a page.
 
     Raises:
         ValueError: The page has no such marks.
     """
-    before, start, rest = page.read_text(encoding="utf-8").partition(START)
-    _, end, after = rest.partition(END)
+    before, start, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (start and end):
         raise ValueError(f"{page} has no place for the tables.")
     page.write_text(f"{before}{start}\n\n{text}\n\n{end}{after}", encoding="utf-8")

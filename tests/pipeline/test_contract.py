@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
@@ -15,6 +16,7 @@ from app.pipeline.contract import (
     contract_name,
     date_bounds,
     dimension_names,
+    merge_runs,
     nearest_first,
     series_schema,
     sort_series,
@@ -205,3 +207,14 @@ def test_a_hash_of_nulls_is_refused() -> None:
     """A table with nulls is no series and has no hash."""
     with pytest.raises(DataError, match="has no value"):
         content_hash(replaced("value", [1.0, None]))
+
+
+@given(st.lists(st.tuples(st.dates(), st.sampled_from(["a", "ä", "b"])), unique=True), st.data())
+def test_sorted_parts_are_put_in_order(keys: list[tuple[date, str]], data: st.DataObject) -> None:
+    """Slices of a sorted series in any order are the series again."""
+    table = series([(day, 1.0, name) for day, name in keys])
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(keys)), max_size=4)))
+    ends = [0, *cuts, len(keys)]
+    slices = [table.slice(a, b - a) for a, b in pairwise(ends)]
+    mixed = pa.concat_tables(data.draw(st.permutations(slices)))
+    assert merge_runs(mixed).equals(table)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from app.errors import BadQueryError, CacheMissingError, UnknownDatasetError
-from app.pipeline.contract import series_schema
+from app.errors import (
+    BadQueryError,
+    CacheMissingError,
+    CursorGoneError,
+    QueryTooLargeError,
+    QueryTooSlowError,
+    UnknownDatasetError,
+)
+from app.pipeline.contract import content_hash, series_schema
 from app.pipeline.freshness import Notice
+from app.pipeline.history import Pin
 from app.pipeline.query import SeriesQuery
-from app.pipeline.series import SeriesReader
+from app.pipeline.series import QueryLimits, SeriesAnswer, SeriesReader
 from app.pipeline.standing import Told
 from app.records import CachedSeries, SeriesMetadata
 from app.reports import Freshness, FreshnessState
-from tests.fakes import FakeCache, FakeCatalogue
+from tests.fakes import FakeCache, FakeCatalogue, a_definition
+from tests.pipeline.samples import metadata_of
 
 TOLD = Told(Notice("Showing old data.", "source_timeout"), Freshness(state=FreshnessState.STALE))
 
@@ -81,3 +93,132 @@ async def test_a_query_for_what_is_not_there_is_refused(series: CachedSeries) ->
     """A dimension that the series does not have is the caller's mistake."""
     with pytest.raises(BadQueryError):
         await a_reader(FakeCache(series)).read(("default",), SeriesQuery(group_by=("region",)))
+
+
+MONTHS = tuple(date(2026, month, 1) for month in range(1, 7))
+
+
+def a_version(
+    dataset: str = "default", version: int = 0, *, first: float = 1.0, regions: str = "ab"
+) -> CachedSeries:
+    """Return six months in some regions."""
+    points = [(day, first + n, name) for name in regions for n, day in enumerate(MONTHS)]
+    columns = [pa.array(column) for column in zip(*points, strict=True)]
+    rows = pa.Table.from_arrays(columns, schema=series_schema(["dim_region"]))
+    metadata = metadata_of(rows, dataset=dataset)
+    found = replace(metadata, content_hash=content_hash(rows))
+    return CachedSeries(rows=rows, metadata=found, version=version)
+
+
+def read_at_once(cache: FakeCache, *definitions: str, **limits: float) -> SeriesReader:
+    """Return a reader who needs no thread for what is light."""
+    catalogue = FakeCatalogue(*(a_definition(name) for name in definitions or ("default",)))
+    return SeriesReader(
+        catalogue,
+        cache,
+        lambda _: TOLD,
+        tell_at_once=lambda _: TOLD,
+        limits=QueryLimits(**limits),  # type: ignore[arg-type]
+    )
+
+
+def values(answer: SeriesAnswer) -> list[float]:
+    """Return the values of all parts."""
+    return [value for view in answer.views for value in view.result.columns.values.tolist()]
+
+
+async def test_several_datasets_come_in_the_order_asked() -> None:
+    """Each is a part of its own, and the total is that of all."""
+    reader = read_at_once(FakeCache(a_version("x"), a_version("y", first=50)), "x", "y")
+    answer = await reader.read(("y", "x"), SeriesQuery(group_by=(), last=1))
+    assert [view.series.metadata.dataset for view in answer.views] == ["y", "x"]
+    assert (values(answer), answer.total, answer.next) == ([110, 12], 2, None)
+
+
+async def test_a_query_must_fit_every_dataset() -> None:
+    """The error names the dataset that it does not fit."""
+    reader = read_at_once(FakeCache(a_version("x"), a_version("y", regions="cd")), "x", "y")
+    with pytest.raises(BadQueryError, match="In the dataset 'y': dim_region has no member 'a'"):
+        await reader.read(("x", "y"), SeriesQuery(filters={"region": ("a",)}))
+    with pytest.raises(BadQueryError, match="each counts its own") as caught:
+        await reader.read(("x", "y"), SeriesQuery(), Pin(0))
+    assert caught.value.parameter == "version"
+
+
+@pytest.mark.parametrize("size", [1, 5, 7, 12])
+async def test_pages_lead_through_all_datasets_of_one_moment(size: int) -> None:
+    """A refresh between two pages changes nothing of what is still to be read."""
+    cache = FakeCache(a_version("x"), a_version("y", first=50))
+    reader = read_at_once(cache, "x", "y")
+    query = SeriesQuery(limit=size)
+    expected = values(await reader.read(("x", "y"), SeriesQuery()))
+    answer = await reader.read(("x", "y"), query)
+    found = values(answer)
+    cache.versions["x"].append(a_version("x", 1, first=1000))
+    while answer.next is not None:
+        answer = await reader.read(("x", "y"), replace(query, cursor=answer.next))
+        found += values(answer)
+        assert answer.total == 24
+    assert found == expected
+
+
+async def test_a_cursor_whose_version_is_gone_says_so() -> None:
+    """Cleaned away, or the same number in a cache that was filled anew: neither is read on."""
+    cache = FakeCache(a_version())
+    reader = read_at_once(cache)
+    query = SeriesQuery(limit=1)
+    cursor = (await reader.read((), query)).next
+    cache.versions["default"] = [a_version(first=5)]
+    with pytest.raises(CursorGoneError):
+        await reader.read((), replace(query, cursor=cursor))
+    cache.versions["default"] = []
+    with pytest.raises(CursorGoneError, match="default"):
+        await reader.read((), replace(query, cursor=cursor))
+
+
+async def test_a_query_that_takes_too_long_is_given_up() -> None:
+    """The limits of the installation hold for every query."""
+    cache = FakeCache(a_version())
+    with pytest.raises(QueryTooSlowError, match="longer than 0 seconds"):
+        await read_at_once(cache, timeout_s=0).read((), SeriesQuery())
+    with pytest.raises(QueryTooLargeError, match="12 rows, and at most 3"):
+        await read_at_once(cache, max_rows=3).read((), SeriesQuery())
+
+
+async def test_what_is_light_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a version is indexed, a small question is answered where it was asked."""
+    reader = read_at_once(FakeCache(a_version()))
+    await reader.read((), SeriesQuery())
+    hops = 0
+    there = asyncio.to_thread
+
+    async def counted(call: Any, *given: Any) -> Any:  # noqa: ANN401 - as asyncio has it
+        nonlocal hops
+        hops += 1
+        return await there(call, *given)
+
+    monkeypatch.setattr(asyncio, "to_thread", counted)
+    await reader.read((), SeriesQuery(filters={"region": ("a",)}))
+    assert hops == 0
+    with pytest.raises(BadQueryError):
+        await reader.read((), SeriesQuery(filters={"region": ("x",)}))
+    assert hops == 1
+
+
+async def test_the_stamp_tells_of_every_change() -> None:
+    """Another version has another stamp; an answer carries that of what it was made of."""
+    cache = FakeCache(a_version())
+    reader = read_at_once(cache)
+    stamp = await reader.stamp(())
+    answer = await reader.read((), SeriesQuery(limit=1))
+    assert stamp is not None
+    assert stamp == await reader.stamp(("default",)) == answer.stamp
+    assert stamp.data_times == (TOLD.freshness.data_time,)
+    page = await reader.read((), SeriesQuery(limit=1, cursor=answer.next))
+    assert page.stamp is None
+    cache.versions["default"].append(a_version(version=1))
+    assert await reader.stamp(()) != stamp
+    assert await reader.stamp((), Pin(0)) == stamp
+    assert await reader.stamp(("other",)) is None
+    assert await reader.stamp((), Pin(7)) is None
+    assert await a_reader(cache).stamp(()) is None

@@ -8,8 +8,8 @@ import pytest
 
 from app.errors import CacheUnavailableError
 from app.pipeline.cache import DeltaCache
-from app.pipeline.delta_log import commit_path
-from app.pipeline.table_files import TableFiles, local_folder
+from app.pipeline.delta_log import commit_path, local_folder
+from app.pipeline.table_files import TableFiles
 from tests.pipeline.samples import metadata_of, three_months
 
 

@@ -16,12 +16,13 @@ import pyarrow as pa
 from app.api.writing.envelope import head, tail, tail_of_all
 from app.api.writing.flat import flat_slices
 from app.pipeline.contract import DATE, VALUE
+from app.pipeline.query import Columns
 from app.pipeline.series import SeriesAnswer, SeriesView
 
 # The encoder holds the interpreter's lock: between two slices the event loop gets its turn.
 SLICE_ROWS: Final = 4_000
 
-_Points = Callable[[pa.Table], Iterator[bytes]]
+_Points = Callable[[Columns], Iterator[bytes]]
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -56,27 +57,37 @@ def _document(answer: SeriesAnswer, write: _Points) -> Iterator[bytes]:
 
 def _part(view: SeriesView, cursor: str | None, write: _Points) -> Iterator[bytes]:
     yield head(view)
-    yield from write(view.result.rows)
+    yield from write(view.result.columns)
     yield tail(view, cursor)
 
 
-def _rows(rows: pa.Table) -> Iterator[bytes]:
+def _rows(found: Columns) -> Iterator[bytes]:
     yield b',"points":['
-    for start in range(0, rows.num_rows, SLICE_ROWS):
-        text = _encoder.encode(_points(rows.slice(start, SLICE_ROWS)))[1:-1]
+    point = _point(found.names)
+    for start, part in _slices(found):
+        text = _encoder.encode(list(map(point, *part.lists())))[1:-1]
         yield b"," + text if start else text
     yield b"],"
 
 
-def _columns(rows: pa.Table) -> Iterator[bytes]:
+def _columns(found: Columns) -> Iterator[bytes]:
     yield b',"columns":{'
-    for number, name in enumerate(rows.schema.names):
+    for number, name in enumerate(found.names):
         yield (b"," if number else b"") + _encoder.encode(name) + b":["
-        for start in range(0, rows.num_rows, SLICE_ROWS):
-            text = _encoder.encode(_values(rows.slice(start, SLICE_ROWS), name))[1:-1]
+        for start, part in _slices(found):
+            text = _encoder.encode(part.lists()[number])[1:-1]
             yield b"," + text if start else text
         yield b"]"
     yield b"},"
+
+
+def _slices(found: Columns) -> Iterator[tuple[int, Columns]]:
+    rows = len(found.days)
+    if rows <= SLICE_ROWS:
+        yield 0, found
+        return
+    for start in range(0, rows, SLICE_ROWS):
+        yield start, found.part(start, start + SLICE_ROWS)
 
 
 def _points(part: pa.Table) -> list[msgspec.Struct]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
 
 from app.pipeline.contract import DATE, VALUE, dimensions_of
-from app.pipeline.query.calendar import Days, Flags, Ints
+from app.pipeline.query.calendar import Days, Flags, Ints, day_of
 from app.pipeline.query.index import Members, encoded, numbers
 from app.pipeline.query.ratios import Floats
 from app.records import Grain
@@ -50,6 +51,30 @@ class Columns:
     values: Floats
     missing: Flags | None
     dimensions: tuple[Column, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return (DATE, VALUE, *(one.name for one in self.dimensions))
+
+    def part(self, start: int, stop: int) -> Columns:
+        """Return some of the rows, counted from 0."""
+        rows = slice(start, stop)
+        return Columns(
+            self.days[rows],
+            self.values[rows],
+            None if self.missing is None else self.missing[rows],
+            tuple(Column(one.name, one.codes[rows], one.members) for one in self.dimensions),
+        )
+
+    def lists(self) -> list[list[object]]:
+        """Return the columns as Python has them: ISO dates, numbers or None, texts."""
+        dates: list[object] = [_iso(day) for day in self.days.tolist()]
+        values: list[object] = self.values.tolist()
+        if self.missing is not None:
+            for place in np.flatnonzero(self.missing).tolist():
+                values[place] = None
+        return [dates, values, *(list[object](one.texts) for one in self.dimensions)]
 
     def table(self) -> pa.Table:
         """Return them as an Arrow table; dimensions become dictionaries."""
@@ -107,6 +132,11 @@ class QueryResult:
         if self._columns is None:
             self._columns = _columns(self._table)
         return self._columns
+
+
+@lru_cache(maxsize=65_536)
+def _iso(day: int) -> str:
+    return day_of(day).isoformat()
 
 
 def _columns(table: pa.Table) -> Columns:

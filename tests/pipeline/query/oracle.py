@@ -6,10 +6,12 @@ It shares no code with the engine: rows are lists, sums are fractions, calendars
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,14 +105,18 @@ class Oracle:
             }
         )
         self.kept = [name for name in self.dimensions if named is None or name in named]
-        frame["value"] = [Fraction(repr(value)) for value in frame["value"]]
-        frame["period"] = [period_of(day, self.grain) for day in frame["date"]]
+        exact = [Fraction(repr(value)) for value in frame["value"]]
+        frame["value"] = pd.Series(exact, dtype=object)
+        periods = [period_of(day, self.grain) for day in frame["date"]]
+        frame["period"] = pd.Series(periods, dtype=object)
         self.selected = only(frame, [self.is_selected(row) for row in frame.to_dict("records")])
-        self.oldest = min(self.selected["period"], default=None)
+        self.oldest: Any = min(self.selected["period"], default=None)
+        self.low: Any
+        self.high: Any
         self.cut_window()
         self.cells = self.rolled_up()
 
-    def is_selected(self, row: dict[str, object]) -> bool:
+    def is_selected(self, row: Mapping[Hashable, Any]) -> bool:
         """Say whether a stored point matches all filters."""
         query = self.query
         return (

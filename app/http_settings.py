@@ -1,4 +1,4 @@
-"""The variables that say how series are served; a part of the settings."""
+"""The settings of what is served over HTTP, and to whose web pages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from pydantic_settings import NoDecode
 
 from app import forms
 
+Origins = Annotated[
+    tuple[Annotated[str, AfterValidator(forms.origin)], ...],
+    NoDecode,
+    BeforeValidator(forms.split),
+]
 
-class ServingVariables(BaseModel):
-    """How series are served. Attribute names are the variables' in lower case."""
 
-    cors_origins: Annotated[
-        tuple[Annotated[str, AfterValidator(forms.origin)], ...],
-        NoDecode,
-        BeforeValidator(forms.split),
-    ] = Field(
+class HttpVariables(BaseModel):
+    """How answers are served. Attribute names are the variables' in lower case."""
+
+    cors_origins: Origins = Field(
         (),
         description="origins as https://bi.example.com, separated by commas",
         examples=["https://bi.example.com"],
