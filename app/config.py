@@ -30,6 +30,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from app import forms
+from app.access_settings import AccessVariables
 from app.datasets import (
     DatasetForm,
     DatasetsFile,
@@ -89,7 +90,7 @@ class _Environment(EnvSettingsSource):
         return {key: value for key, value in variables.items() if (value or "").strip()}
 
 
-class Settings(PolicyVariables, HttpVariables, BaseSettings):
+class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     """All settings, frozen. Attribute names are the variables' names in lower case.
 
     The variables of the login and of the default dataset are texts as they stand: they may be

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 
 from app.api import ApiOptions, install_api
@@ -12,7 +13,9 @@ from app.config import Settings, load_settings
 from app.errors import ConfigError
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
-from app.wiring import open_services
+from app.wiring import guard_of, open_services
+
+log = structlog.get_logger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -20,12 +23,18 @@ def create_app(settings: Settings) -> FastAPI:
 
     Args:
         settings: What to serve and how; the tenant's part may be missing.
+
+    Raises:
+        ConfigError: The settings do not say properly who may call.
     """
     masker = Masker()
+    guard = guard_of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level, settings.log_format, masker)
+        if guard.is_open:
+            log.warning("access_open", hint="Anybody may call; see docs/security.md.")
         async with open_services(settings, masker) as services, services.schedule.running():
             app.state.services = services
             yield
@@ -36,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         ApiOptions(
             cors_origins=settings.cors_origins,
             answer_cache_bytes=settings.answer_cache_mb * 1_000_000,
+            guard=guard,
         ),
     )
     return app
@@ -46,8 +56,7 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        settings = load_settings()
+        return create_app(load_settings())
     except ConfigError as error:
         # A server start must end in one readable line, not in a stack trace.
         raise SystemExit(str(error)) from None
-    return create_app(settings)

@@ -10,6 +10,14 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import structlog
 
+from app.access.callers import sees
+from app.access.fetching import TIMEOUT_S, IssuerFetch
+from app.access.guard import Guard
+from app.access.keyfile import WatchedKeys
+from app.access.keys import KeyRing
+from app.access.limiting import Limiter, pace
+from app.access.signing_keys import SigningKeys
+from app.access.tokens import TokenVerifier
 from app.api.deps import Services
 from app.catalogue import DimensionLabels, ModelInfo, ModelSummary
 from app.config import FIXTURE_PATH, Connection, Settings
@@ -33,6 +41,7 @@ from app.pipeline.series import QueryLimits, SeriesReader
 from app.pipeline.standing import Standing
 from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
 from app.reports import DatasetPolicy
+from app.sac_connector import large_reads
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
 from app.sac_connector.export import SacSource
 from app.sac_connector.pull import PullLimits
@@ -69,8 +78,12 @@ class SettingsCatalogue:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all datasets, the default one first, then the file's in its order."""
-        return self._names
+        """Names of all datasets, the default one first, then the file's in its order.
+
+        Those that whoever is being served may not see are left out, so that they do not exist
+        for anything that goes by this catalogue.
+        """
+        return tuple(filter(sees, self._names))
 
     def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
         """Return how a dataset is pulled.
@@ -183,8 +196,40 @@ def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
-    async with httpx.AsyncClient(timeout=timeout, follow_redirects=False) as client:
+    async with httpx.AsyncClient(
+        timeout=timeout, follow_redirects=False, transport=large_reads.transport()
+    ) as client:
         yield client
+
+
+def issuer_client() -> httpx.AsyncClient:
+    """Open a client for the issuer of our callers' tokens; it knows nothing of the tenant's."""
+    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+
+
+def guard_of(settings: Settings) -> Guard:
+    """Build what stands before the service; nothing is asked yet but the file of keys.
+
+    Raises:
+        ConfigError: The settings contradict each other, would leave production open, or name a
+            file of keys that cannot be read.
+    """
+    settings.check_access()
+    clock = SystemClock()
+    rules = settings.token_rules
+    tokens = None
+    if rules is not None:
+        fetch = IssuerFetch(issuer_client)
+        signing = SigningKeys(rules.issuer, settings.discovery_url, fetch, clock)
+        tokens = TokenVerifier(rules, signing, clock)
+    file = settings.api_keys_file
+    return Guard(
+        KeyRing(settings.stored_keys),
+        None if file is None else WatchedKeys(file),
+        tokens,
+        Limiter({bucket: pace(text) for bucket, text in settings.limits.items()}),
+        clock,
+    )
 
 
 def token_provider(

@@ -24,6 +24,10 @@ _OWN_VARIABLES = (
     "EXPIRE_",
     "REFRESH_",
     "BREAKER_",
+    "ENVIRONMENT",
+    "API_",
+    "OIDC_",
+    "RATE_LIMIT",
 )
 
 

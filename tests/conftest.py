@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = (
     *("SAC_", "CACHE_", "DATASETS_", "LOG_", "STALE_", "EXPIRE_", "REFRESH_", "BREAKER_"),
     *("QUERY_", "CORS_", "ANSWER_"),
+    *("ENVIRONMENT", "API_", "OIDC_", "RATE_LIMIT"),
 )
 
 # No deadline per example: a busy machine is not a fault. An absolute path for the examples that

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 
+from app.access.callers import sees
 from app.catalogue import (
     ColumnInfo,
     DimensionLabels,
@@ -358,12 +359,12 @@ class FakeCatalogue:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names in the order given."""
-        return tuple(self._definitions)
+        """Names in the order given, those that the caller sees."""
+        return tuple(filter(sees, self._definitions))
 
     def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
         """Return the definition, from another source if one is named."""
-        if dataset not in self._definitions:
+        if dataset not in self.names:
             known = ", ".join(self.names)
             raise UnknownDatasetError(
                 f"There is no dataset '{dataset}'.", next_step=f"Ask for one of: {known}."

@@ -1,13 +1,18 @@
 """The application: built when a server asks for it, and not before."""
 
+import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from fastapi import FastAPI
 
 import app.main
+from app.access.keys import new_key, stored_form
+from app.config import load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
@@ -45,6 +50,39 @@ def test_malformed_service_settings_end_in_one_line(
     monkeypatch.setenv("LOG_LEVEL", "loud")
     with pytest.raises(SystemExit, match="LOG_LEVEL: found 'loud'"):
         _ = app.main.app
+
+
+def test_production_does_not_start_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without keys and issuer the start ends in one line that says what to set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    with pytest.raises(SystemExit, match=r"ENVIRONMENT: found production.*API_KEYS_FILE") as end:
+        _ = app.main.app
+    assert "\n" not in str(end.value)
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Undo what the start of a service does to the logging of this process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("logging_restored")
+@pytest.mark.parametrize("keys", [0, 1])
+async def test_an_open_service_says_so_in_the_log(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: int
+) -> None:
+    """Whoever runs it without keys is warned, once; with a key nothing is said."""
+    hashes = tuple(stored_form(new_key()) for _ in range(keys))
+    changes = {"cache_uri": str(tmp_path), "api_read_keys": hashes, "log_level": "warning"}
+    application = app.main.create_app(load_settings(None).model_copy(update=changes))
+    async with application.router.lifespan_context(application):
+        pass
+    assert capsys.readouterr().err.count("access_open") == 1 - keys
 
 
 def test_other_names_do_not_exist() -> None:

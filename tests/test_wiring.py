@@ -1,17 +1,21 @@
 """The wiring builds what the settings ask for, and does without a tenant."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from app.access.callers import Caller, Role, calling
+from app.access.keyfile import KeyEntry, changing
+from app.access.keys import hash_of, id_of, new_key, stored_form
 from app.config import load_settings
 from app.errors import SECRET_VARIABLE, ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
 from app.wiring import (
     SettingsCatalogue,
     breaker_limits,
+    guard_of,
     open_client,
     open_services,
     paces,
@@ -172,3 +176,53 @@ def test_the_breaker_s_limits_are_the_settings(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("BREAKER_COOL_DOWN_S", "5")
     limits = breaker_limits(load_settings(None))
     assert (limits.failures, limits.cool_down) == (7, timedelta(seconds=5))
+
+
+def test_a_caller_sees_its_own_datasets_of_the_catalogue(several: SettingsCatalogue) -> None:
+    """Others do not exist for whoever is bound: not in names, definitions, or words of errors."""
+    with calling(Caller("key:a", frozenset({Role.READ}), frozenset({"heads", "gone"}))):
+        assert list(several.names) == ["heads"]
+        with pytest.raises(UnknownDatasetError, match=r"Ask for one of: heads\.$"):
+            several.definition("sales")
+    assert list(several.names) == ["default", "sales", "heads", "broken"]
+
+
+async def test_the_guard_knows_keys_of_variables_and_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the settings name is what is let in."""
+    assert guard_of(load_settings(None)).is_open
+    first, second = new_key(), new_key()
+    with changing(tmp_path / "keys.json") as entries:
+        entries.append(
+            KeyEntry(
+                id=id_of(second),
+                hash=hash_of(second),
+                role=Role.MONITOR,
+                name="x",
+                created=datetime.now(UTC),
+            )
+        )
+    monkeypatch.setenv("API_REFRESH_KEYS", stored_form(first))
+    monkeypatch.setenv("API_KEYS_FILE", "keys.json")
+    guard = guard_of(load_settings(None))
+    for key, role in ((first, Role.REFRESH), (second, Role.MONITOR)):
+        caller = await guard.identify([(b"x-api-key", key.encode())], None)
+        assert caller.roles == {role}
+
+
+def test_the_guard_is_not_built_from_contradictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Production without keys, a file that is not there: an error before anything is served."""
+    monkeypatch.setenv("ENVIRONMENT", "production")
+    with pytest.raises(ConfigError, match="ENVIRONMENT"):
+        guard_of(load_settings(None))
+    monkeypatch.setenv("API_KEYS_FILE", "keys.json")
+    with pytest.raises(ConfigError, match="API_KEYS_FILE"):
+        guard_of(load_settings(None))
+
+
+def test_an_issuer_is_trusted_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start needs no issuer that answers."""
+    monkeypatch.setenv("OIDC_ISSUER", "https://issuer.example")
+    monkeypatch.setenv("OIDC_AUDIENCE", "sac-series")
+    assert not guard_of(load_settings(None)).is_open

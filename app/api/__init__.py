@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from fastapi import FastAPI
+from starlette.types import Scope
 
+from app.access.callers import ANYONE, Caller
+from app.access.guard import OPEN, Guard
+from app.api.access import AccessMiddleware
 from app.api.compression import CompressionMiddleware
 from app.api.cors import install_cors
 from app.api.lane import AnswerLane
@@ -36,16 +41,28 @@ class ApiOptions:
     Attributes:
         cors_origins: Origins whose web pages may read answers.
         answer_cache_bytes: Room for finished answers; 0 for none.
+        guard: Knows who may call; without one everybody may.
     """
 
     cors_origins: tuple[str, ...] = ()
     answer_cache_bytes: int = 64 * 1_000_000
+    guard: Guard = OPEN
+
+
+def audience_of(scope: Scope) -> Hashable:
+    """Return who may be given the same answer: callers for whom the same datasets exist."""
+    caller: Caller = scope.get("state", {}).get("caller", ANYONE)
+    return caller.datasets
 
 
 def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     """Add all routes, problem documents, the middlewares and the OpenAPI texts.
 
     The lifespan of the app must store `app.api.deps.Services` as `app.state.services`.
+
+    Args:
+        app: The app.
+        options: What the installation chooses.
     """
     options = options or ApiOptions()
     for module in (
@@ -54,12 +71,14 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     ):
         app.include_router(module.router)
     install_problems(app)
-    # The last that is added is the outermost.
+    # The last that is added is the outermost. Pages of other origins ask first, without a key; and
+    # an answer that is kept is given to those only who may have it.
     app.add_middleware(SeriesShortcut)
     app.add_middleware(CompressionMiddleware)
     if options.answer_cache_bytes:
-        app.add_middleware(AnswerLane, room_bytes=options.answer_cache_bytes)
+        app.add_middleware(AnswerLane, room_bytes=options.answer_cache_bytes, audience=audience_of)
     app.add_middleware(MethodsMiddleware)
+    app.add_middleware(AccessMiddleware, guard=options.guard)
     install_cors(app, options.cors_origins)
     app.add_middleware(RequestMiddleware)
-    install_openapi(app)
+    install_openapi(app, protected=not options.guard.is_open)

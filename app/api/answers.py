@@ -46,11 +46,10 @@ async def answer_series(services: Services, asked: SeriesRequest, request: Reque
         SeriesError: As `SeriesReader.read`.
     """
     reader, slip = services.reader, slip_of(request.scope)
+    datasets = asked.datasets or (services.dataset(),)
     if slip is not None:
-        slip.datasets, slip.pin = asked.datasets, asked.pin
-    answer = await reader.read(
-        asked.datasets, asked.query, asked.pin, allow_expired=asked.allow_expired
-    )
+        slip.datasets, slip.pin = datasets, asked.pin
+    answer = await reader.read(datasets, asked.query, asked.pin, allow_expired=asked.allow_expired)
     if slip is not None:
         slip.stamp = answer.stamp
         slip.etag, slip.data_time = etag_of(answer, asked), data_time(answer)

@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from app.api.params import SeriesRequest, series_request
 from app.api.picker_params import member_query
+from app.errors import ForbiddenError
 from app.pipeline.breaker import Breaker
 from app.pipeline.overview import Overview
 from app.pipeline.picking import MemberQuery, Pickers
@@ -62,8 +63,19 @@ class Services:
         return VersionService(self.catalogue, self.cache)
 
     def dataset(self, name: str | None = None) -> str:
-        """Return the dataset that is meant: the one named, or the default one."""
-        return self.catalogue.names[0] if name is None else name
+        """Return the dataset that is meant: the one named, or the first that the caller sees.
+
+        Raises:
+            ForbiddenError: The caller is bound to datasets that do not exist.
+        """
+        if name is not None:
+            return name
+        if not self.catalogue.names:
+            raise ForbiddenError(
+                "The key or token is bound to datasets that do not exist.",
+                next_step="Ask whoever runs the service for another.",
+            )
+        return self.catalogue.names[0]
 
 
 async def _services(request: Request) -> Services:

@@ -14,6 +14,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.access.callers import ANYONE
 from app.api.problems import internal_problem, problem_response
 from app.observability.request_lines import write_request
 
@@ -101,8 +102,11 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
     }
-    if (code := scope["state"].get("problem_code")) is not None:
+    state = scope["state"]
+    if (code := state.get("problem_code")) is not None:
         pairs["code"] = code
+    if (caller := state.get("caller", ANYONE)) is not ANYONE:
+        pairs["caller"] = caller.name
     level = logging.DEBUG if scope["path"] == _QUIET_PATH else logging.INFO
     write_request(__name__, level, pairs)
 

@@ -14,6 +14,7 @@ from app.api.answer_headers import (
     WARNING_HEADER,
 )
 from app.api.media import MEDIA_TYPES, Format
+from app.api.openapi_access import with_access
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import Problem
 from app.api.series_schemas import (
@@ -105,15 +106,20 @@ def series_answer() -> dict[int | str, dict[str, Any]]:
     }
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Describe the service, and give problems the media type that they are sent with."""
+def install_openapi(app: FastAPI, *, protected: bool = False) -> None:
+    """Describe the service, and give problems the media type that they are sent with.
+
+    Args:
+        app: The app.
+        protected: Whether callers must show a key or a token.
+    """
     app.title, app.summary, app.description = TITLE, SUMMARY, DESCRIPTION
     app.openapi_tags = TAGS
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = _with_problem_type(generate())
-        return _with_columns_type(document)
+        document = _with_columns_type(_with_problem_type(generate()))
+        return with_access(document, protected=protected)
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
 

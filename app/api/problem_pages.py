@@ -40,6 +40,8 @@ REMEDIES: Final[Mapping[type[errors.SeriesError], str]] = {
     "again.",
     errors.ExpiredError: "Refresh the dataset, or ask with allow_expired=true.",
     errors.RequestError: "Change the request as `detail` says.",
+    errors.CallerError: "Send a key or a token that may do this; docs/security.md tells how.",
+    errors.TooManyRequestsError: "Ask again later; `Retry-After` says when.",
     errors.UnknownProblemError: "GET /problems lists those there are.",
 }
 

@@ -25,6 +25,7 @@ from app.api.schemas import InvalidInput, Problem, SettingProblem
 MEDIA_TYPE: Final = "application/problem+json"
 INTERNAL_CODE: Final = "internal"
 INVALID_CODE: Final = "invalid_request"
+REALM: Final = "sac-series"
 INTERNAL_DETAIL: Final = (
     "Something failed inside the service. Its log tells more under this request id."
 )
@@ -130,7 +131,7 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
     errors.QueryTooLargeError: ProblemKind(_MALFORMED, "The answer would be too large"),
     # The query is sound: a faster machine, or this one at another hour, may answer it.
-    errors.QueryTooSlowError: ProblemKind(_UNAVAILABLE, "The query takes too long"),
+    errors.QueryTooSlowError: ProblemKind(_MALFORMED, "The query takes too long"),
     errors.CursorGoneError: ProblemKind(HTTPStatus.GONE, "The version of the pages is gone"),
     errors.UnknownProblemError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such problem"),
     errors.FormatNotOfferedError: ProblemKind(
@@ -138,6 +139,21 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     ),
     errors.SourceConflictError: ProblemKind(
         HTTPStatus.CONFLICT, "Sample data would replace real data"
+    ),
+    errors.CallerError: ProblemKind(HTTPStatus.FORBIDDEN, "The caller may not do this"),
+    errors.LoginRequiredError: ProblemKind(HTTPStatus.UNAUTHORIZED, "A key or token is needed"),
+    errors.BadCredentialError: ProblemKind(
+        HTTPStatus.UNAUTHORIZED, "The key or token is not valid"
+    ),
+    errors.CredentialConflictError: ProblemKind(
+        HTTPStatus.BAD_REQUEST, "The request shows several keys or tokens"
+    ),
+    errors.ForbiddenError: ProblemKind(HTTPStatus.FORBIDDEN, "The key or token may not do this"),
+    errors.TooManyRequestsError: ProblemKind(
+        HTTPStatus.TOO_MANY_REQUESTS, "There were too many requests", _SOON_S
+    ),
+    errors.IssuerUnavailableError: ProblemKind(
+        _UNAVAILABLE, "The issuer of the token cannot be reached", _SOON_S
     ),
 }
 
@@ -225,18 +241,38 @@ def _problem(status: HTTPStatus, title: str, code: str, detail: str) -> Problem:
 
 def error_response(request: Request, error: errors.SeriesError) -> Response:
     """Answer a request with an error that was raised on purpose."""
-    return problem_response(request, problem_of(error), _retry_after(error))
+    return problem_response(request, problem_of(error), _headers(error))
 
 
 async def _answer_series_error(request: Request, error: errors.SeriesError) -> Response:
     return error_response(request, error)
 
 
+def _headers(error: errors.SeriesError) -> dict[str, str]:
+    return {**_retry_after(error), **_challenge(error)}
+
+
+def _challenge(error: errors.SeriesError) -> dict[str, str]:
+    """Tell the caller's software what kind of login is wanted, or why this one will not do."""
+    # RFC 6750, section 3: https://www.rfc-editor.org/rfc/rfc6750#section-3
+    parts = [f'realm="{REALM}"']
+    if isinstance(error, errors.CallerError) and error.challenge:
+        parts.append(f'error="{error.challenge}"')
+    elif not isinstance(error, errors.LoginRequiredError):
+        return {}
+    if isinstance(error, errors.ForbiddenError) and error.roles:
+        parts.append(f'scope="{" ".join(error.roles)}"')
+    return {"WWW-Authenticate": f"Bearer {', '.join(parts)}"}
+
+
 def _retry_after(error: errors.SeriesError) -> dict[str, str]:
     wait_s: float | None = kind_of(type(error)).retry_after_s
     if isinstance(
         error,
-        errors.RateLimitedError | errors.SourceUnavailableError | errors.SourcePausedError,
+        errors.RateLimitedError
+        | errors.SourceUnavailableError
+        | errors.SourcePausedError
+        | errors.TooManyRequestsError,
     ):
         wait_s = wait_s if error.retry_after_s is None else error.retry_after_s
     return {} if wait_s is None else {"Retry-After": str(max(1, ceil(wait_s)))}

@@ -45,6 +45,7 @@
     │   ├── CacheCorruptError        what is there is not what was saved
     │   ├── CacheUnavailableError    the place itself fails (permission, disk, network)
     │   └── ExpiredError             the data is older than may be shown
+    ├── IssuerUnavailableError       a caller's token cannot be checked for now
     └── RequestError                 a caller asked for what does not exist
         ├── UnknownDatasetError
         ├── UnknownVersionError      the series has no such version
@@ -56,7 +57,13 @@
         ├── CursorGoneError          the version that a cursor reads is gone
         ├── UnknownProblemError      no kind of problem has this code
         ├── FormatNotOfferedError    the Accept header excludes every form of a series
-        └── SourceConflictError      sample data would overwrite data of a tenant
+        ├── SourceConflictError      sample data would overwrite data of a tenant
+        └── CallerError              the caller may not do this, or not now
+            ├── LoginRequiredError       neither a key nor a token was shown
+            ├── BadCredentialError       it is not valid
+            ├── CredentialConflictError  there was more than one
+            ├── ForbiddenError           the caller has no role that may do this
+            └── TooManyRequestsError     the caller asks too often
 
 Every leaf has a stable `code` for machines, and two sentences for people: what is wrong, and the
 next step. Both may be shown as they stand, so neither ever holds a secret, a token or a body.
@@ -69,6 +76,15 @@ from app.errors.base import (
     ConfigProblem,
     SeriesError,
     UnexpectedError,
+)
+from app.errors.callers import (
+    BadCredentialError,
+    CallerError,
+    CredentialConflictError,
+    ForbiddenError,
+    IssuerUnavailableError,
+    LoginRequiredError,
+    TooManyRequestsError,
 )
 from app.errors.local import (
     BadQueryError,
@@ -133,6 +149,7 @@ __all__ = [
     "CLIENT_ID_VARIABLE",
     "SECRET_VARIABLE",
     "AccessDeniedError",
+    "BadCredentialError",
     "BadQueryError",
     "BadValueError",
     "BearerRefusedError",
@@ -140,9 +157,11 @@ __all__ = [
     "CacheError",
     "CacheMissingError",
     "CacheUnavailableError",
+    "CallerError",
     "CertificateError",
     "ConfigError",
     "ConfigProblem",
+    "CredentialConflictError",
     "CredentialsRefusedError",
     "CursorGoneError",
     "DataChangedError",
@@ -155,14 +174,17 @@ __all__ = [
     "ExpiredError",
     "ExportNotAllowedError",
     "FilterNotPreparedError",
+    "ForbiddenError",
     "FormatNotOfferedError",
     "GrainError",
     "GrantRefusedError",
     "HostNotFoundError",
     "IdentityZoneError",
     "IncompletePullError",
+    "IssuerUnavailableError",
     "KeysNotSelectedError",
     "LoginPageError",
+    "LoginRequiredError",
     "MixedDataError",
     "ModelNotFoundError",
     "NotAcceptableError",
@@ -181,6 +203,7 @@ __all__ = [
     "SourceUnavailableError",
     "SourceUnreachableError",
     "TokenEndpointError",
+    "TooManyRequestsError",
     "TransientSourceError",
     "UnexpectedError",
     "UnknownColumnError",

@@ -28,6 +28,8 @@ _HARMLESS_KEY: Final = re.compile(
     r"[_-](?:url|uri|endpoint|renewals|count|type|expir\w*|seconds|at)$", re.IGNORECASE
 )
 _SHAPES: Final = (
+    # Our own API keys; the first part is an id, and tells an operator which key it was.
+    (re.compile(r"(sacs_[a-z0-9]{1,32}_)[\w-]{16,}"), rf"\1{MASK}"),
     # JWT: three base64url parts; the first starts with an encoded `{`, or all are long.
     (re.compile(r"(?<![\w-])e[wy][\w-]{6,}\.[\w-]{6,}\.[\w-]*"), MASK),
     (re.compile(r"(?<![\w-])[\w-]{20,}\.[\w-]{20,}\.[\w-]{20,}"), MASK),

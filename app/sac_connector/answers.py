@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import SourceAnswerError
+from app.sac_connector.uniform import UniformRows
 
 T = TypeVar("T")
 
@@ -81,9 +82,40 @@ _ROW_PATH: Final = re.compile(
     r"^(?P<what>.*?)(?: - at `\$\[(?P<row>\d+)\](?:\.(?P<column>.*))?`)?$"
 )
 _SEAM_WITHIN_BYTES: Final = 10_000
+_LARGE: Final = 8  # small parts in a large one
 _ENVELOPE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # RecursionError: brackets nested so deep that no answer of a service means them.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+# Stands in for the rows; as it is found nowhere else, what it turns up as is what the rows are.
+_MARK: Final = b'["rows of this page"]'
+_ROWS_BEGIN: Final = b'"value":['
+_HEAD_WITHIN_BYTES: Final = 10_000
+
+
+def outline(body: bytes) -> Envelope | None:
+    """Read everything of an answer but its rows, without looking at these.
+
+    The rows are what lies between the first place where they can begin and the last where they
+    can end. If they can be decoded then this is the envelope of the answer; if not, it proves
+    nothing.
+
+    Returns:
+        The envelope; None if the answer must be read as a whole to tell.
+    """
+    start = body.find(_ROWS_BEGIN, 0, _HEAD_WITHIN_BYTES) + len(_ROWS_BEGIN) - 1
+    end = body.rfind(b"]") + 1
+    rest = b"".join((body[:start], _MARK, body[end:]))
+    if start >= end or len(rest) > 2 * _HEAD_WITHIN_BYTES or rest.count(_MARK) != 1:
+        return None
+    try:
+        found = decode_envelope(rest)
+    except SourceAnswerError:
+        return None
+    if bytes(found.value) != _MARK:
+        return None
+    return replace(found, value=msgspec.Raw(memoryview(body)[start:end]))
 
 
 def decode_envelope(body: bytes) -> Envelope:
@@ -139,20 +171,23 @@ def _malformed(what: str) -> SourceAnswerError:
 class RowDecoder:
     """Decodes the rows of a page straight into Arrow columns; other columns are skipped unread.
 
-    Rows never become dicts: msgspec fills one slotted object per row with the wanted columns
-    alone, and measures stay the literal text of their numbers, so that no digit is lost.
-
-    A large page is decoded in parts, so that the rows of a part stay in the processor's cache and
-    other threads get their turn.
+    A large page is decoded in parts. Rows of a part that are all laid out alike are read as
+    `UniformRows`; any others are tried again in small parts, and what is still odd there, or
+    wrong, is left to msgspec: it fills one slotted object per row with the wanted columns alone.
+    Measures stay the literal text of their numbers, so that no digit is lost.
 
     Args:
         texts: Names of the text columns (date and dimensions).
         measure: Name of the measure column; None if there is none.
-        part_bytes: Least size of a part.
+        part_bytes: Least size of a small part.
     """
 
     def __init__(
-        self, texts: Iterable[str], measure: str | None, *, part_bytes: int = 500_000
+        self,
+        texts: Iterable[str],
+        measure: str | None,
+        *,
+        part_bytes: int = 500_000,
     ) -> None:
         # The date column may be kept as a dimension too; it is read once.
         self._texts = tuple(dict.fromkeys(texts))
@@ -166,6 +201,7 @@ class RowDecoder:
             names["measure"] = measure
         row: Any = msgspec.defstruct("Row", fields, rename=names, gc=False)
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[row])
+        self._uniform = UniformRows(self._texts, measure)
 
     def decode(self, value: msgspec.Raw, page: int) -> pa.Table:
         """Decode the `value` of an envelope.
@@ -181,7 +217,7 @@ class RowDecoder:
             SourceAnswerError: A row lacks a column or has one of the wrong type.
         """
         try:
-            parts = [self._columns(part) for part in _parts(value, self._part_bytes)]
+            parts = list(self._parts(_rows(value)))
         except _UNREADABLE:
             # A row cannot be read, or a seam was none; the whole knows which row, or none.
             parts = [self._whole(value, page)]
@@ -192,6 +228,17 @@ class RowDecoder:
             return self._columns(value)
         except _UNREADABLE as error:
             raise _bad_row(error, page) from error
+
+    def _parts(self, rows: memoryview) -> Iterator[pa.Table]:
+        # Threads wait for each other at every call, so there are to be few; but a row that is
+        # odd must not make a whole page slow, and objects must not leave the processor's cache.
+        for large in _cut(rows, _LARGE * self._part_bytes):
+            if (columns := self._uniform.read(large)) is not None:
+                yield columns
+                continue
+            for small in _cut(large, self._part_bytes):
+                columns = self._uniform.read(small)
+                yield self._columns(b"[%b]" % bytes(small)) if columns is None else columns
 
     def _columns(self, value: msgspec.Raw | bytes) -> pa.Table:
         rows = self._decoder.decode(value)
@@ -204,22 +251,33 @@ class RowDecoder:
         return pa.table(columns)
 
 
-def _parts(value: msgspec.Raw, part_bytes: int) -> Iterator[msgspec.Raw | bytes]:
-    """Cut an array of objects into shorter arrays, without reading it.
+def _rows(value: msgspec.Raw) -> memoryview:
+    """Return what stands between the brackets of an array.
+
+    Raises:
+        msgspec.DecodeError: This is no array.
+    """
+    view = memoryview(value)
+    if bytes(view[:1]) != b"[" or bytes(view[-1:]) != b"]":
+        raise msgspec.DecodeError("no array")
+    return view[1:-1]
+
+
+def _cut(rows: memoryview, part_bytes: int) -> Iterator[memoryview]:
+    """Cut objects with commas between them into fewer of them, without reading them.
 
     A seam that is none, as it is within a text or a nested array, leaves parts that are no JSON:
     if all parts can be read, they are the whole.
     """
-    view, start = memoryview(value), 1
-    while bytes(view[:1]) == b"[" and start + part_bytes < len(view):
+    start = 0
+    while start + part_bytes < len(rows):
         near = start + part_bytes
-        seam = bytes(view[near : near + _SEAM_WITHIN_BYTES]).find(b"},{")
+        seam = bytes(rows[near : near + _SEAM_WITHIN_BYTES]).find(b"},{")
         if seam < 0:
             break
-        end = near + seam + 1
-        yield b"".join((b"[", view[start:end], b"]"))
-        start = end + 1
-    yield b"".join((b"[", view[start:])) if start > 1 else value
+        yield rows[start : near + seam + 1]
+        start = near + seam + 2
+    yield rows[start:]
 
 
 def _bad_row(error: Exception, page: int) -> SourceAnswerError:

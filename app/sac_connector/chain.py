@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 import msgspec
 import pyarrow as pa
 
-from app.errors import IncompletePullError, QueryRefusedError, UnsafeLinkError
+from app.errors import (
+    IncompletePullError,
+    QueryRefusedError,
+    SourceAnswerError,
+    UnsafeLinkError,
+)
 from app.sac_connector import answers, wire
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -59,6 +64,7 @@ class Chain:
     _visited: set[str] = field(default_factory=set)
     _untied: bool = False
     _last_key: tuple[str | None, ...] | None = None
+    _fetching: asyncio.Task[bytes] | None = None
 
     async def pages(self) -> AsyncGenerator[Fetched]:
         """Yield the pages in order; end normally only when they are all there.
@@ -69,42 +75,71 @@ class Chain:
         if self.expected is None and self.probe is not None:
             self.expected = await self.probe()
         url: str | None = self.query.page()
-        fetch = self._start(self.query.page())
+        self._start(self.query.page())
         try:
             while url is not None:
-                body = await self._body(fetch)
-                envelope = await asyncio.to_thread(answers.decode_envelope, body)
+                body = await self._body()
+                envelope, rows = await self._read(url, body)
                 self._note_count(envelope)
-                following = self._linked(url, envelope)
-                if following is not None:
-                    fetch = self._start(following)
-                rows = await asyncio.to_thread(self.decode, envelope.value, self._pages + 1)
                 self._account(rows, envelope)
                 if self._untied:
                     await asyncio.to_thread(self._check_seam, url, envelope)
+                following = self._linked(url, envelope)
                 if following is None and self._goes_on(rows):
                     following = self.query.page(skip=self.received)
-                    fetch = self._start(following)
-                yield Fetched(rows, len(body))
+                    self._start(following)
+                page = Fetched(rows, len(body))
+                # Let go before the next body comes, which is as large.
+                del body, envelope, rows
+                yield page
                 url = following
         finally:
-            fetch.cancel()
-            # Awaited, so that a failed look-ahead does not end as an exception nobody saw.
-            await asyncio.gather(fetch, return_exceptions=True)
+            await self._drop()
         self._prove()
 
     async def table(self) -> pa.Table:
         """Return the rows of all pages as one table."""
         return pa.concat_tables([page.rows async for page in self.pages()])
 
-    async def _body(self, fetch: asyncio.Task[bytes]) -> bytes:
+    async def _body(self) -> bytes:
+        if self._fetching is None:
+            raise RuntimeError("No page was asked for.")
         try:
-            return await fetch
+            return await self._fetching
         except QueryRefusedError:
             if self._pages or self.query.plain == self.query:
                 raise
         self.query, self._untied = self.query.plain, self.query.tie is not None
         return await self._start(self.query.page())
+
+    async def _read(self, url: str, body: bytes) -> tuple[answers.Envelope, pa.Table]:
+        """Decode a page, and ask for the one it links to before that."""
+        number = self._pages + 1
+        outline = answers.outline(body)
+        if outline is not None:
+            self._follow(url, outline)
+            try:
+                return outline, await asyncio.to_thread(self.decode, outline.value, number)
+            except SourceAnswerError:
+                # The rows are bad, or are not what the outline took for them: read it all.
+                pass
+        envelope = await asyncio.to_thread(answers.decode_envelope, body)
+        if outline is None or envelope.next_link != outline.next_link:
+            await self._drop()
+            self._follow(url, envelope)
+        return envelope, await asyncio.to_thread(self.decode, envelope.value, number)
+
+    def _follow(self, url: str, envelope: answers.Envelope) -> None:
+        following = self._linked(url, envelope)
+        if following is not None:
+            self._start(following)
+
+    async def _drop(self) -> None:
+        """Give up what is being fetched."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            # Awaited, so that a failed look-ahead does not end as an exception nobody saw.
+            await asyncio.gather(self._fetching, return_exceptions=True)
 
     async def _get(self, url: str) -> bytes:
         known, self.first = self.first, None
@@ -123,7 +158,8 @@ class Chain:
                 next_step="Try again; if it stays, report it to SAP with the model's id.",
             )
         self._visited.add(url)
-        return asyncio.create_task(self._get(url))
+        self._fetching = asyncio.create_task(self._get(url))
+        return self._fetching
 
     def _note_count(self, envelope: answers.Envelope) -> None:
         if self.expected is None and self.query.counted:

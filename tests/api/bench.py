@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from app.api import install_api
+from app.access.guard import OPEN, Guard
+from app.api import ApiOptions, install_api
 from app.api.deps import Services
 from app.pipeline.labels import LabelKeeper
 from app.pipeline.overview import Overview
@@ -40,6 +41,9 @@ ROWS = (
 class Bench:
     """An app on fakes; the refresh service, the reader and all of the API are real.
 
+    Args:
+        guard: Stands before it.
+
     Attributes:
         source: What a refresh pulls.
         cache: What it publishes to.
@@ -51,7 +55,7 @@ class Bench:
         client: Speaks to it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard = OPEN) -> None:
         self.cache = FakeCache()
         self.clock = FakeClock()
         self.attempts = FakeAttempts()
@@ -62,7 +66,7 @@ class Bench:
         self.models = FakeModels()
         self.labels = FakeLabels()
         self.app = FastAPI()
-        install_api(self.app)
+        install_api(self.app, ApiOptions(guard=guard))
         transport = httpx.ASGITransport(app=self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
         self.use()

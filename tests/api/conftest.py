@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from tests.api.bench import Bench
+from tests.api.log import Log, real_log
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ async def filled(bench: Bench) -> Bench:
     """An app on fakes, with one refresh done."""
     assert (await bench.refresh()).status_code == 200
     return bench
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """The real logging, written to memory."""
+    with real_log() as log:
+        yield log

@@ -201,19 +201,6 @@ async def test_an_answer_is_kept_as_what_it_was_made_of(laned: Laned) -> None:
     assert laned.reader.reads == 2
 
 
-async def test_a_moment_that_passes_is_not_kept(laned: Laned) -> None:
-    """What was read of a version that came and went is not taken for the one that stayed."""
-    laned.reader.gate = asyncio.Event()
-    call = asyncio.create_task(laned.get("/series"))
-    await laned.reader.started.wait()
-    cache = laned.bench.cache
-    cache.roll_back("default", 0)
-    laned.reader.gate.set()
-    assert (await call).json()["version"] == 1
-    cache.versions["default"].pop()
-    assert (await laned.get("/series")).json()["version"] == 0
-
-
 async def test_the_room_is_bounded(filled: Bench) -> None:
     """Answers that were not asked for longest go first, and a huge one is never kept."""
     laned = Laned(filled, room_bytes=20_000)

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
-import json
-import logging
 import re
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -18,35 +14,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.api.middleware import RequestMiddleware
 from app.api.problems import INTERNAL_DETAIL
-from app.observability.logs import configure_logging
-from app.observability.masking import Masker
 from tests.api.bench import Bench, problem
-
-SECRET = "hunter2-hunter2"
-
-
-class Log:
-    """The log of the service, read line by line."""
-
-    def __init__(self) -> None:
-        self.stream = io.StringIO()
-
-    def lines(self, event: str | None = None) -> list[dict[str, Any]]:
-        """Return the lines of an event; of all events without one."""
-        lines = map(json.loads, self.stream.getvalue().splitlines())
-        return [line for line in lines if event in {None, line["event"]}]
-
-
-@pytest.fixture
-def log() -> Iterator[Log]:
-    """The real logging, written to memory at level debug."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    log = Log()
-    configure_logging("debug", "json", Masker([SECRET]), log.stream)
-    yield log
-    root.handlers, root.level = handlers, level
-    structlog.reset_defaults()
+from tests.api.log import SECRET, Log
 
 
 async def test_a_request_has_one_line(bench: Bench, log: Log) -> None:

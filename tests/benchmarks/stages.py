@@ -17,7 +17,7 @@ from app.pipeline.cache import DeltaCache
 from app.pipeline.contract import content_hash, dimension_names, validate
 from app.pipeline.normalize import NormalizedSeries, Normalizer
 from app.records import DEFAULT_DATASET, DatasetDefinition, Page, SeriesMetadata
-from app.sac_connector.answers import RowDecoder, decode_envelope
+from app.sac_connector.answers import RowDecoder, decode_envelope, outline
 from tests.benchmarks.facts import DATE, FILTER, MODEL, VALUE
 from tests.benchmarks.meter import tell
 from tests.benchmarks.server import FACTS_PATH, TOKEN
@@ -69,7 +69,7 @@ def _series(url: str, definition: DatasetDefinition, stages: Stages) -> Normaliz
             with stages.stage("read"):
                 body = client.get(link).content
             with stages.stage("envelope"):
-                envelope = decode_envelope(body)
+                envelope = outline(body) or decode_envelope(body)
             with stages.stage("decode"):
                 rows = decoder.decode(envelope.value, number)
             with stages.stage("normalise"):

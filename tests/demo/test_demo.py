@@ -150,7 +150,7 @@ def test_discover_of_an_unknown_model_says_what_to_do(
     """A wrong id is one line that names the next step."""
     done = run("demo.discover", "CNOSUCHMODEL", folder=tmp_path, settings=settings_for(tenant))
     assert done.returncode == 1
-    assert "knows no such model" in done.stderr
+    assert "has no model 'CNOSUCHMODEL'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from app.catalogue import FoundBy, Role
-from app.errors import MixedDataError, ModelNotFoundError, SourceError, UnknownColumnError
+from app.errors import MixedDataError, SourceError, UnknownColumnError, UnknownModelError
 from app.pipeline.contract import dimension_names
 from app.records import DatasetDefinition, PullMode, Sign, TimeAggregation
 from demo.tenant.calendars import OWN_PERIODS, START, own_periods
@@ -208,5 +208,5 @@ async def test_columns_show_though_their_masters_do_not(tenant: SimulatedTenant)
 async def test_a_model_that_there_is_not_is_not_described(tenant: SimulatedTenant) -> None:
     """An unknown id is an error, not an empty model."""
     async with reaching(tenant) as rig:
-        with pytest.raises(ModelNotFoundError):
+        with pytest.raises(UnknownModelError):
             await rig.source.directory.model("CNOSUCHMODEL")

@@ -12,6 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from app.access.keys import new_key, stored_form
 from tests.service_process import running_service, settings_for
 from tests.simulated_tenant import ROOT, SimulatedTenant
 
@@ -19,9 +22,14 @@ EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
-def run(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run schemathesis on a service, with a fixed seed and all checks."""
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
+def run(url: str, folder: Path, key: str = "") -> subprocess.CompletedProcess[str]:
+    """Run schemathesis on a service, with a fixed seed, all checks, and a key if there is one."""
+    config = CONFIG
+    if key:
+        config = folder / "schemathesis.toml"
+        shown = f'\n[auth.openapi.bearer]\nbearer = "{key}"\n'
+        config.write_text(CONFIG.read_text(encoding="utf-8") + shown, encoding="utf-8")
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)]
     options = ["--checks", "all", "--max-examples", EXAMPLES, "--seed", "1", "--no-color"]
     return subprocess.run(
         [*command, "run", f"{url}/openapi.json", *options],
@@ -37,15 +45,24 @@ def run(url: str, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
-    """No failure in any phase, over all operations; the summary is printed."""
-    quiet = {"LOG_LEVEL": "error"}
+@pytest.mark.parametrize("key", ["", new_key()], ids=["open", "protected"])
+def test_schemathesis_finds_nothing(tmp_path: Path, key: str) -> None:
+    """No failure in any phase, over all operations; the summary is printed.
+
+    A protected service is also asked without its key, and must refuse.
+    """
+    changes = {"LOG_LEVEL": "error"}
+    if key:
+        limits = ("RATE_LIMIT", "RATE_LIMIT_REFRESH", "RATE_LIMIT_HEALTH_AUTH")
+        changes |= dict.fromkeys([*limits, "RATE_LIMIT_FAILURES"], "none")
+        changes["API_OPERATE_KEYS"] = stored_form(key)
     with (
         SimulatedTenant(rows=500) as tenant,
-        running_service(tmp_path, settings_for(tenant, **quiet)) as service,
+        running_service(tmp_path, settings_for(tenant, **changes)) as service,
     ):
-        assert service.post("/refresh").status_code == 200
-        found = run(str(service.base_url).rstrip("/"), tmp_path)
+        filled = service.post("/refresh", headers={"X-API-Key": key} if key else {})
+        assert filled.status_code == 200
+        found = run(str(service.base_url).rstrip("/"), tmp_path, key)
     summary = found.stdout[found.stdout.find("= SUMMARY =") :]
     sys.stdout.write(summary)
     assert found.returncode == 0, found.stdout + found.stderr

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.access.keys import id_of, new_key
 from app.observability.masking import MASK, MIN_SECRET_LENGTH, TOKENS_KEPT, Masker
 
 SECRET = "s3cr3t-Value/with odd=chars"
@@ -35,6 +36,14 @@ def test_a_registered_value_is_masked_in_every_form(form: str) -> None:
     masker.add(SECRET, user="my-client")
     assert form.rstrip("=") not in masker.mask(f"before {form} after")
     assert masker.mask(f"before {form} after").startswith(f"before {MASK}")
+
+
+def test_our_own_keys_are_known_by_their_shape() -> None:
+    """An API key that nobody registered loses its secret part; its id stays, and is no secret."""
+    key = new_key()
+    masked = Masker().mask(f"GET /series?x={key} and '{key}'.")
+    assert key.split("_", 2)[2] not in masked
+    assert masked == f"GET /series?x=sacs_{id_of(key)}_{MASK} and 'sacs_{id_of(key)}_{MASK}'."
 
 
 def test_short_values_are_not_registered() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.errors import SourceAnswerError
@@ -15,6 +16,7 @@ from app.sac_connector.answers import (
     Provider,
     RowDecoder,
     decode_envelope,
+    outline,
     parse_providers,
     parse_service_document,
 )
@@ -96,6 +98,70 @@ def test_any_bytes_are_an_envelope_or_refused(body: bytes) -> None:
     """No bytes at all make the reader fail in another way."""
     with pytest.raises(SourceAnswerError):
         decode_envelope(body)
+
+
+ANNOTATIONS = st.dictionaries(
+    st.sampled_from(
+        ["@odata.nextLink", "@odata.count", "@des.entitiesInPage", "@odata.context", "more"]
+    ),
+    st.integers(0, 99).map(str) | st.sampled_from(["a]", ']}","value":[1]', "[", "\\"]),
+    max_size=3,
+)
+VALUES = st.lists(
+    st.fixed_dictionaries({"Date": st.sampled_from(["1", "]", '"value":[', "\\"])}), max_size=3
+)
+EXTRA = st.none() | st.sampled_from([[], ["a"], [[1], {"b": ["]"]}], {"value": [1]}, {"Value": []}])
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """Draw an answer: what it says of its rows before or after them, and perhaps some bytes cut."""
+    parts: dict[str, object] = {**draw(ANNOTATIONS), "value": draw(VALUES)}
+    if draw(st.booleans()):
+        parts = {"value": parts.pop("value"), **parts}
+    extra = draw(EXTRA)
+    if extra is not None:
+        parts = {**parts, "extra": extra} if draw(st.booleans()) else {"extra": extra, **parts}
+    body = msgspec.json.encode(parts)
+    if draw(st.booleans()):
+        return body
+    start, size = draw(st.integers(0, len(body))), draw(st.integers(0, 9))
+    more = draw(st.sampled_from([b"", b"]", b"[", b"}", b'"', b',"value":[]', b',"Value":[1]']))
+    return body[:start] + more + body[start + size :]
+
+
+@settings(max_examples=300)
+@given(bodies())
+@example(b'{"value":[1],"more":["a"],"@odata.nextLink":"b"}')
+@example(b'{"a":{"value":[1]}}')
+@example(b'{"a":"\\"value":[1]"}')
+@example(b'{"value":[1],"Value":[2]}')
+@example(b'{"Value":[1],"value":[2]}')
+@example(b'{"value":[1],"value":[2]}')
+@example(b'{"value":["rows of this page"]}')
+def test_an_outline_with_rows_that_can_be_read_is_the_envelope(body: bytes) -> None:
+    """An outline and the rows in it prove each other: together they are the whole answer."""
+    found = outline(body)
+    if found is None:
+        return
+    try:
+        msgspec.json.decode(found.value)
+    except msgspec.DecodeError:
+        return
+    whole = decode_envelope(body)
+    assert replace(found, value=whole.value) == whole
+    assert bytes(found.value) == bytes(whole.value)
+
+
+@given(VALUES, st.integers(0, 10**12), st.booleans())
+def test_a_usual_answer_has_an_outline(rows: list[object], number: int, last: bool) -> None:
+    """What the service says of its rows stands before or after them; neither needs the rows."""
+    said = {"@odata.nextLink": "more", "@odata.count": number, "@des.entitiesInPage": str(number)}
+    parts = {**said, "value": rows} if last else {"value": rows, **said}
+    found = outline(msgspec.json.encode(parts))
+    assert found is not None
+    assert (found.next_link, found.count, found.entities) == ("more", number, number)
+    assert bytes(found.value) == msgspec.json.encode(rows)
 
 
 Row = tuple[str | None, str | None, str | None]

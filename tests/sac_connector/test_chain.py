@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import IncompletePullError, SourceUnavailableError, UnsafeLinkError
+from app.errors import (
+    IncompletePullError,
+    SourceAnswerError,
+    SourceUnavailableError,
+    UnsafeLinkError,
+)
 from app.sac_connector.answers import RowDecoder
 from app.sac_connector.chain import Chain, merged
 from app.sac_connector.wire import SetQuery
@@ -66,6 +71,63 @@ class Tenant:
             return body(skip, max(0, min(self._cap, self._rows[name] - skip)))
         finally:
             self.running -= 1
+
+
+def rows(*amounts: int) -> str:
+    """Return rows as the service writes them."""
+    written = [f'{{"Date":"202601","Amount":{amount}}}' for amount in amounts]
+    return f"[{','.join(written)}]"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '{"@odata.nextLink":"?next","value":%s}',
+        '{"value":%s,"@odata.nextLink":"?next"}',
+        '{"value":%s,"@odata.nextLink":"?next","more":["a"]}',
+        '{"value":%s,"more":["a"],"@odata.nextLink":"?next"}',
+        '{"value":%s,"@odata.nextLink":"?other","more":["a"],"@odata.nextLink":"?next"}',
+        '{"@odata.nextLink":"?other","value":%s,"@odata.nextLink":"?next","more":["a"]}',
+        '{"more":{"value":[1]},"@odata.nextLink":"?next","value":%s}',
+        '{"value": %s, "@odata.nextLink": "?next"}',
+    ],
+)
+async def test_a_link_is_followed_wherever_it_stands(page: str) -> None:
+    """Before or after the rows, or among lists that are no rows: the same pages are read."""
+    asked = []
+
+    async def tenant(url: str) -> bytes:
+        asked.append(url)
+        await turns()
+        last = url.endswith("?next")
+        return (f'{{"value":{rows(3)}}}' if last else page % rows(1, 2)).encode()
+
+    chain = Chain(tenant, query(), DECODE, expected=3)
+    found = [text async for one in chain.pages() for text in one.rows["Amount"].to_pylist()]
+    assert found == ["1", "2", "3"]
+    assert asked[0] == query().page()
+    assert asked[-1].endswith("?next")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '{"@odata.nextLink":"?next","value":[{"Date":"202601","Amount":1},]}',
+        '{"@odata.nextLink":"?next","value":[{"Date":"202601","Amount":1}}]}',
+        '{"@odata.nextLink":"?next","value":[{"Date":"202601","Amount":1}],"more":1],"a":2}',
+    ],
+)
+async def test_a_malformed_page_is_told_as_such(page: str) -> None:
+    """Though its link was followed before its rows were read, the page is to blame."""
+
+    async def tenant(url: str) -> bytes:
+        if url.endswith("?next"):
+            raise SourceUnavailableError("It failed.", status=503)
+        return page.encode()
+
+    with pytest.raises(SourceAnswerError, match="malformed JSON"):
+        await Chain(tenant, query(), DECODE).table()
+    await turns()
 
 
 @given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 3), st.integers(1, 4))

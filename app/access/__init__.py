@@ -1,0 +1,1 @@
+"""Who may do what: keys, tokens of an issuer, roles, and how often. Knows no web framework."""

@@ -1,0 +1,199 @@
+"""The file of API keys: written by a command, read again by the service when it changes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import structlog
+from msgspec import Meta
+
+from app.access.callers import Role
+from app.access.keys import (
+    DATASET_PATTERN,
+    HASH_PATTERN,
+    ID_PATTERN,
+    NAME_PATTERN,
+    KeyRing,
+    StoredKey,
+)
+from app.errors import ConfigError, ConfigProblem
+
+VARIABLE: Final = "API_KEYS_FILE"
+_OWNER_ONLY: Final = 0o600
+# A look at a file costs a few microseconds where it is near, and more where it is not.
+_LOOK_EVERY_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class KeyEntry(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One key of the file.
+
+    Attributes:
+        id: Its first part.
+        hash: SHA-256 of the whole key.
+        role: What it was made for.
+        name: Who uses it.
+        created: When it was made.
+        expires: When it ends; None for never.
+        datasets: The only ones that it sees; None for all.
+    """
+
+    id: Annotated[str, Meta(pattern=ID_PATTERN)]
+    role: Role
+    name: Annotated[str, Meta(pattern=NAME_PATTERN)]
+    hash: Annotated[str, Meta(pattern=HASH_PATTERN)]
+    created: Annotated[datetime, Meta(tz=True)]
+    expires: Annotated[datetime, Meta(tz=True)] | None = None
+    datasets: Annotated[list[Annotated[str, Meta(pattern=DATASET_PATTERN)]], Meta(min_length=1)] | (
+        None
+    ) = None
+
+    def checked(self) -> KeyEntry:
+        """Return the entry as it will be read again.
+
+        Raises:
+            ValueError: It would not be read; says what has a wrong form.
+        """
+        return msgspec.convert(msgspec.to_builtins(self), KeyEntry)
+
+    @property
+    def stored(self) -> StoredKey:
+        """The same for a key ring."""
+        return StoredKey(
+            id=self.id,
+            hash=self.hash,
+            role=self.role,
+            name=self.name,
+            datasets=None if self.datasets is None else frozenset(self.datasets),
+            expires=self.expires,
+        )
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    keys: list[KeyEntry]
+
+
+def read_entries(path: Path) -> tuple[KeyEntry, ...]:
+    """Return all keys of a file.
+
+    Raises:
+        ConfigError: It cannot be read, or is malformed.
+    """
+    try:
+        entries = msgspec.json.decode(path.read_bytes(), type=_File).keys
+    except OSError as error:
+        raise _wrong(path, str(error.strerror).lower()) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        # The library's words tell the place and the form, and quote neither hash nor text.
+        raise _wrong(path, str(error)) from None
+    if len({entry.id for entry in entries}) != len(entries):
+        raise _wrong(path, "one id twice")
+    return tuple(entries)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[list[KeyEntry]]:
+    """Give the keys of a file to be changed, and write them back; one writer at a time.
+
+    A file that does not exist yet is made, readable for its owner alone. Readers see the old
+    keys or the new ones, never a part.
+
+    Raises:
+        ConfigError: The file is there and cannot be read; nothing was changed.
+    """
+    with _locked(path.with_name(f".{path.name}.lock")):
+        entries = list(read_entries(path)) if path.exists() else []
+        yield entries
+        _write(path, entries)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    handle = os.open(path, os.O_CREAT | os.O_RDWR, _OWNER_ONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _write(path: Path, entries: Sequence[KeyEntry]) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY)
+    with os.fdopen(handle, "wb") as file:
+        file.write(msgspec.json.format(msgspec.json.encode(_File(list(entries)))) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+class WatchedKeys:
+    """The keys of a file as it is now; a malformed or missing file changes nothing.
+
+    Args:
+        path: The file.
+        seconds: Tells how time passes; the file is looked at once a second at most.
+
+    Raises:
+        ConfigError: The file cannot be read at the start.
+    """
+
+    def __init__(self, path: Path, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._seen = _look(path)
+        self._looked = seconds()
+        self._ring = _ring(path)
+
+    @property
+    def ring(self) -> KeyRing:
+        """The keys that are valid now."""
+        now = self._seconds()
+        if now - self._looked >= _LOOK_EVERY_S:
+            self._looked = now
+            self._look_again()
+        return self._ring
+
+    def _look_again(self) -> None:
+        seen = _look(self._path)
+        if seen == self._seen:
+            return
+        self._seen = seen
+        try:
+            self._ring = _ring(self._path)
+        except ConfigError as error:
+            log.error("keys_file_unusable", reason=str(error.problems[0]), kept=len(self._ring))  # noqa: TRY400 - the reason suffices
+        else:
+            log.info("keys_file_read", keys_valid=len(self._ring))
+
+
+def _ring(path: Path) -> KeyRing:
+    return KeyRing(entry.stored for entry in read_entries(path))
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _wrong(path: Path, found: str) -> ConfigError:
+    problem = ConfigProblem(
+        variable=VARIABLE,
+        found=f"{path}: {found}",
+        expected="the path of a file that `python -m demo.keys make` wrote",
+        example="keys.json",
+    )
+    return ConfigError((problem,))

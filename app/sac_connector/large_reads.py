@@ -1,0 +1,173 @@
+"""Reads large answers in large pieces: an httpx transport that asks the socket for more at once.
+
+httpx reads 64 kB at a time, whoever asks, and each read costs as much as the copy of its bytes.
+httpcore, on which httpx stands, lets others bring the network; here it is httpcore's own, asked
+for more. All else is as httpx does it.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.request import getproxies
+
+import httpcore
+import httpx
+from typing_extensions import override
+
+_READ_BYTES: Final = 1_000_000
+_PROXIES: Final = frozenset({"http", "https", "all"})
+_ERRORS: Final = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+def transport() -> httpx.AsyncBaseTransport | None:
+    """Return the transport for a client; None to leave it to httpx.
+
+    A proxy that the environment names is a thing that only httpx's own transports know.
+    """
+    return LargeReads() if _PROXIES.isdisjoint(getproxies()) else None
+
+
+class LargeReads(httpx.AsyncBaseTransport):
+    """Sends requests as `httpx.AsyncHTTPTransport` does, and reads the answers in large pieces.
+
+    Args:
+        network: What opens connections; None for httpcore's own.
+    """
+
+    def __init__(self, network: httpcore.AsyncNetworkBackend | None = None) -> None:
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Network(network or httpcore.AnyIOBackend()),
+        )
+
+    @override
+    async def __aenter__(self) -> Self:
+        await self._pool.__aenter__()
+        return self
+
+    @override
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        with as_httpx():
+            await self._pool.__aexit__(exc_type, exc_value, traceback)
+
+    @override
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        with as_httpx():
+            response = await self._pool.handle_async_request(
+                httpcore.Request(
+                    method=request.method,
+                    url=httpcore.URL(
+                        scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+                    ),
+                    headers=request.headers.raw,
+                    content=request.stream,
+                    extensions=request.extensions,
+                )
+            )
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_Body(response),
+            extensions=response.extensions,
+        )
+
+    @override
+    async def aclose(self) -> None:
+        with as_httpx():
+            await self._pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    @override
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with as_httpx():
+            async for part in self._response.aiter_stream():
+                yield part
+
+    @override
+    async def aclose(self) -> None:
+        with as_httpx():
+            await self._response.aclose()
+
+
+@contextmanager
+def as_httpx() -> Iterator[None]:
+    """Raise what httpx raises: its errors have the names that they have in httpcore."""
+    try:
+        yield
+    except _ERRORS as error:
+        raise getattr(httpx, type(error).__name__)(str(error)) from error
+
+
+class _Network(httpcore.AsyncNetworkBackend):
+    def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
+        self._network = network
+
+    @override
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        connect = self._network.connect_tcp
+        return _Stream(await connect(host, port, timeout, local_address, socket_options))
+
+    @override
+    async def sleep(self, seconds: float) -> None:
+        await self._network.sleep(seconds)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    @override
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._stream.read(max(max_bytes, _READ_BYTES), timeout)
+
+    @override
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._stream.write(buffer, timeout)
+
+    @override
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    @override
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    @override
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
