@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from typing import Final, Literal, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
 
 from app.observability.masking import Masker
-from app.observability.request_lines import LineHandler
+from app.observability.request_lines import LineHandler, on_one_line
 
 # Their request lines hold whole URLs; the connector logs what matters.
 _CHATTY: Final = ("httpx", "httpcore")
@@ -67,11 +68,15 @@ def _shared() -> list[Processor]:
     ]
 
 
+def _json(event: EventDict, **options: Any) -> str:  # noqa: ANN401 - as structlog passes them
+    return on_one_line(json.dumps(event, ensure_ascii=False, **options))
+
+
 def _formatter(
     masker: Masker, *, as_json: bool, colors: bool
 ) -> structlog.stdlib.ProcessorFormatter:
     renderer: Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(serializer=_json)
         if as_json
         else structlog.dev.ConsoleRenderer(
             colors=colors, exception_formatter=structlog.dev.plain_traceback

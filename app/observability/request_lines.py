@@ -18,6 +18,8 @@ from app.observability.masking import Masker
 
 EVENT: Final = "http_request"
 _encode: Final = msgspec.json.Encoder().encode
+# JSON lets these stand as they are, and some readers of logs take them for the end of a line.
+_LINE_ENDS: Final = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
@@ -51,13 +53,21 @@ class LineHandler(logging.StreamHandler[TextIO]):
             "logger": name,
         }
         told = {**structlog.contextvars.get_contextvars(), **pairs}
-        line = _encode({**first, **self._masker.event(None, "", told)}).decode()
+        line = on_one_line(_encode({**first, **self._masker.event(None, "", told)}).decode())
         self.acquire()
         try:
             self.stream.write(line + self.terminator)
             self.flush()
         finally:
             self.release()
+
+
+def on_one_line(line: str) -> str:
+    """Return a JSON text without anything that may be taken for the end of a line.
+
+    Whoever calls chooses the path of a request, and must not write lines of the log.
+    """
+    return line if line.isascii() else line.translate(_LINE_ENDS)
 
 
 def write_request(name: str, level: int, pairs: Mapping[str, object]) -> None:

@@ -90,3 +90,11 @@ def test_lines_for_people_go_the_long_way() -> None:
     write_request(NAME, logging.INFO, {"path": f"/{SECRET}"})
     assert EVENT in stream.getvalue()
     assert SECRET not in stream.getvalue()
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_caller_cannot_begin_a_line(end: str, *, direct: bool) -> None:
+    """Whatever ends a line somewhere is escaped, and reads back as it was sent."""
+    (line,) = lines({"path": f"/a{end}b"}, direct=direct)
+    assert json.loads(line)["path"] == f"/a{end}b"
