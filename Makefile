@@ -14,7 +14,7 @@ TOOLS := .tools/poetry
 TOOLS_STAMP := $(TOOLS)/.stamp-$(POETRY_VERSION)-$(MIRROR_PLUGIN_VERSION)
 INSTALL_STAMP := .venv/.stamp
 BENCH_STAMP := .venv/.stamp-bench
-TYPES := clients/typescript
+TYPES := app/client/typescript
 TYPES_STAMP := $(TYPES)/node_modules/.stamp
 SECRETS := client_secret|Authorization: Bearer|SAC_CLIENT_SECRET
 

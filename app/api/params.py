@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Final, TypedDict
 
@@ -182,7 +183,7 @@ async def series_request(
     Raises:
         BadQueryError: A parameter is unknown, given twice, or malformed.
     """
-    _check_names(request.query_params)
+    check_names(request.query_params, PARAMETERS, _REPEATABLE)
     query = SeriesQuery(
         start=None if start is None else parse_start(start),
         end=None if end is None else parse_end(end),
@@ -209,18 +210,25 @@ async def series_request(
     )
 
 
-def _check_names(params: QueryParams) -> None:
+def check_names(
+    params: QueryParams, known: Collection[str], repeatable: Collection[str] = ()
+) -> None:
+    """Check the names of a query string; those of dimensions depend on the dataset.
+
+    Raises:
+        BadQueryError: A parameter is unknown, or given twice.
+    """
     for name in params:
         if name.startswith(DIMENSION_PREFIX):
             continue
-        if name not in PARAMETERS:
-            listed = ", ".join([*nearest_first(name, PARAMETERS), f"{DIMENSION_PREFIX}<name>"])
+        if name not in known:
+            listed = ", ".join([*nearest_first(name, known), f"{DIMENSION_PREFIX}<name>"])
             raise BadQueryError(
-                f"There is no query parameter '{name}'.",
+                f"There is no query parameter '{name[:80]}'.",
                 parameter=name,
                 next_step=f"Use one of: {listed}.",
             )
-        if name not in _REPEATABLE and len(params.getlist(name)) > 1:
+        if name not in repeatable and len(params.getlist(name)) > 1:
             raise BadQueryError(
                 f"The query parameter '{name}' is given more than once.",
                 parameter=name,

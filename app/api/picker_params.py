@@ -7,8 +7,8 @@ from typing import Annotated, Final
 from fastapi import Query
 from starlette.requests import Request
 
-from app.errors import BadQueryError
-from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
+from app.api.params import check_names
+from app.pipeline.contract import DIMENSION_PREFIX
 from app.pipeline.picking import MemberQuery
 
 _KNOWN: Final = ("search", "after", "limit")
@@ -32,25 +32,8 @@ async def member_query(
         BadQueryError: A parameter is unknown, or given twice.
     """
     params = request.query_params
-    filters = {name: tuple(params.getlist(name)) for name in params if _is_filter(name)}
-    for name in params:
-        if _is_filter(name):
-            continue
-        if name not in _KNOWN:
-            listed = ", ".join([*nearest_first(name, _KNOWN), f"{DIMENSION_PREFIX}<name>"])
-            raise BadQueryError(
-                f"There is no query parameter '{name[:80]}'.",
-                parameter=name,
-                next_step=f"Use one of: {listed}.",
-            )
-        if len(params.getlist(name)) > 1:
-            raise BadQueryError(
-                f"The query parameter '{name}' is given more than once.",
-                parameter=name,
-                next_step="Give it once.",
-            )
+    filters = {
+        name: tuple(params.getlist(name)) for name in params if name.startswith(DIMENSION_PREFIX)
+    }
+    check_names(params, _KNOWN)
     return MemberQuery(search=search, filters=filters, after=after, limit=limit)
-
-
-def _is_filter(name: str) -> bool:
-    return name.startswith(DIMENSION_PREFIX)

@@ -12,18 +12,14 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pyarrow as pa
-import pyarrow.fs as pa_fs
 import structlog
-from deltalake.fs import DeltaStorageHandler
-from typing_extensions import override
 
 from app.errors import CacheCorruptError, CacheError, CacheMissingError
 from app.pipeline.delta_log import local_folder, translated
+from app.pipeline.side_files import FOLDER, SideFiles
 from app.reports import Attempt, AttemptOutcome
 
-# Vacuum and table readers pass over folders whose name begins with an underscore.
-ATTEMPT_PATH: Final = "_sac_series/attempt.json"
+ATTEMPT_PATH: Final = f"{FOLDER}/attempt.json"
 UNREADABLE_CODE: Final = "attempt_unreadable"
 _UNREADABLE: Final = (
     "How the last refresh ended cannot be read, so there may be newer data. Refresh the dataset."
@@ -44,18 +40,16 @@ class StoredAttempts:
     """
 
     def __init__(self, uri: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
-        self._root = str(uri).rstrip("/")
-        self._options = dict(storage_options or {})
-        self._folders: dict[str, pa_fs.PyFileSystem] = {}
+        self._files = SideFiles(uri, "attempt.json", storage_options)
         self._unwritten: dict[str, Attempt] = {}
         self._seen: dict[str, tuple[_Sign, Attempt]] = {}
-        self._local = local_folder(self._root)
+        self._local = local_folder(str(uri).rstrip("/"))
 
     def keep(self, attempt: Attempt) -> None:
         """Write an attempt; remember it if that fails."""
         try:
-            with translated("write the last attempt", self._place(attempt.dataset)):
-                self._write(attempt)
+            with translated("write the last attempt", self._files.place(attempt.dataset)):
+                self._files.write(attempt.dataset, msgspec.json.encode(attempt))
         except CacheError as error:
             self._unwritten[attempt.dataset] = attempt
             # Without data there is nothing to keep it beside, and nobody whom it could mislead.
@@ -105,14 +99,9 @@ class StoredAttempts:
             return None
         return found.st_ino, found.st_size, found.st_mtime_ns
 
-    def _write(self, attempt: Attempt) -> None:
-        # The store shows a file only once it is closed, and then as a whole.
-        with self._folder(attempt.dataset).open_output_stream(ATTEMPT_PATH) as stream:
-            stream.write(msgspec.json.encode(attempt))
-
     def _read(self, dataset: str) -> Attempt | None:
         try:
-            with translated("read the last attempt", self._place(dataset)):
+            with translated("read the last attempt", self._files.place(dataset)):
                 return self._found(dataset)
         except CacheMissingError:
             return None
@@ -126,43 +115,9 @@ class StoredAttempts:
             )
 
     def _found(self, dataset: str) -> Attempt | None:
-        try:
-            with self._folder(dataset).open_input_stream(ATTEMPT_PATH) as stream:
-                text = stream.read()
-        except FileNotFoundError:
+        if (text := self._files.read(dataset)) is None:
             return None
         attempt = msgspec.json.decode(text, type=Attempt)
         if attempt.dataset != dataset or attempt.at is None or attempt.at.tzinfo is None:
             raise CacheCorruptError("The last attempt is not of this dataset, or has no time.")
         return attempt
-
-    def _folder(self, dataset: str) -> pa_fs.PyFileSystem:
-        if dataset not in self._folders:
-            handler = BytesHandler(self._place(dataset), self._options)
-            self._folders[dataset] = pa_fs.PyFileSystem(handler)
-        return self._folders[dataset]
-
-    def _place(self, dataset: str) -> str:
-        return f"{self._root}/{dataset}"
-
-
-class BytesHandler(DeltaStorageHandler):
-    """Lets pyarrow write: its streams hand out buffers, and those of delta-rs take bytes alone."""
-
-    @override
-    def open_output_stream(
-        self, path: str, metadata: dict[str, str] | None = None
-    ) -> pa.PythonFile:
-        return pa.PythonFile(_BytesStream(self._handler.open_output_stream(path, metadata)), "w")
-
-
-class _BytesStream:
-    def __init__(self, stream: object) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._stream, name)
-
-    def write(self, data: pa.Buffer) -> int:
-        written: int = self._stream.write(bytes(data))  # type: ignore[attr-defined]
-        return written

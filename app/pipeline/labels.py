@@ -14,18 +14,17 @@ from typing import Final
 
 import msgspec
 import pyarrow.compute as pc
-import pyarrow.fs as pa_fs
 import structlog
 
 from app.catalogue import DimensionLabels, Labels
 from app.errors import CacheCorruptError, CacheError, CacheMissingError, SeriesError
-from app.pipeline.attempts import BytesHandler
 from app.pipeline.contract import dimension_names
 from app.pipeline.delta_log import translated
 from app.pipeline.ports import Clock, LabelSource, LabelStore
+from app.pipeline.side_files import FOLDER, SideFiles
 from app.records import CachedSeries, DatasetDefinition
 
-LABELS_PATH: Final = "_sac_series/labels.json"
+LABELS_PATH: Final = f"{FOLDER}/labels.json"
 # A master may be renamed while no value changes.
 LIFETIME: Final = timedelta(days=1)
 # A refresh waits for its labels no longer than this.
@@ -43,50 +42,34 @@ class StoredLabels:
     """
 
     def __init__(self, uri: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
-        self._root = str(uri).rstrip("/")
-        self._options = dict(storage_options or {})
+        self._files = SideFiles(uri, "labels.json", storage_options)
 
     def keep(self, labels: Labels) -> None:
         """Write labels; if that fails, those before stay."""
-        place = self._place(labels.dataset)
         try:
-            with (
-                translated("write the labels", place),
-                # The store shows a file only once it is closed, and then as a whole.
-                self._folder(place).open_output_stream(LABELS_PATH) as stream,
-            ):
-                stream.write(msgspec.json.encode(labels))
+            with translated("write the labels", self._files.place(labels.dataset)):
+                self._files.write(labels.dataset, msgspec.json.encode(labels))
         except CacheError as error:
             log.warning("labels_not_kept", dataset=labels.dataset, reason=str(error))
 
     def last(self, dataset: str) -> Labels | None:
         """Return what the file says."""
-        place = self._place(dataset)
         try:
-            with translated("read the labels", place):
-                return self._found(place, dataset)
+            with translated("read the labels", self._files.place(dataset)):
+                return self._found(dataset)
         except CacheMissingError:
             return None
         except CacheError as error:
             log.warning("labels_not_read", dataset=dataset, reason=str(error))
             return None
 
-    def _found(self, place: str, dataset: str) -> Labels | None:
-        try:
-            with self._folder(place).open_input_stream(LABELS_PATH) as stream:
-                text = stream.read()
-        except FileNotFoundError:
+    def _found(self, dataset: str) -> Labels | None:
+        if (text := self._files.read(dataset)) is None:
             return None
         labels = msgspec.json.decode(text, type=Labels)
         if labels.dataset != dataset or labels.read_at.tzinfo is None:
             raise CacheCorruptError("The labels are not of this dataset, or have no time.")
         return labels
-
-    def _folder(self, place: str) -> pa_fs.PyFileSystem:
-        return pa_fs.PyFileSystem(BytesHandler(place, self._options))
-
-    def _place(self, dataset: str) -> str:
-        return f"{self._root}/{dataset}"
 
 
 class LabelKeeper:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.catalogue import DimensionLabels, Labels
 from app.errors import BadQueryError, UnknownDatasetError, UnknownDimensionError
 from app.periods import is_finer
-from app.pipeline.contract import DIMENSION_PREFIX, dimensions_of, nearest_first
+from app.pipeline.contract import dimensions_of, nearest_first
 from app.pipeline.members import MemberFacts, count_members, having, searched
 from app.pipeline.ports import CacheRepository, DatasetCatalogue, LabelStore
+from app.pipeline.query import dimension_place
 from app.pipeline.standing import Standing
 from app.records import CachedSeries, Grain
 from app.reports import Freshness
@@ -97,6 +101,21 @@ class MemberQuery:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The members that were counted of a dataset.
+
+    Attributes:
+        rows: Whose they are; not kept alive for their sake.
+        read_at: When their texts were read; None if there are none.
+        members: Those of each dimension that was asked for.
+    """
+
+    rows: weakref.ref[pa.Table]
+    read_at: datetime | None
+    members: dict[str, tuple[MemberFacts, ...]] = field(default_factory=dict)
+
+
 class Pickers:
     """Tells what there is to choose from, from the cache alone.
 
@@ -118,6 +137,7 @@ class Pickers:
         self._cache = cache
         self._labels = labels
         self._standing = standing
+        self._counted: dict[str, _Counted] = {}
 
     async def dataset(self, dataset: str) -> DatasetFacts:
         """Describe the version of a dataset that is served.
@@ -152,32 +172,36 @@ class Pickers:
             freshness=self._standing.of(series).freshness,
             grains=tuple(grain for grain in Grain if not is_finer(grain, stored)),
             dimensions=tuple(
-                _facts(series, labels, name) for name in dimensions_of(series.rows.schema)
+                self._facts(series, labels, name) for name in dimensions_of(series.rows.schema)
             ),
             labels=labels,
         )
 
     def _choose(self, dataset: str, dimension: str, query: MemberQuery) -> MemberChoice:
         series, labels = self._load(dataset)
-        name = _found(series, dimension)
-        if name is None:
-            raise UnknownDimensionError(
-                f"The series has no dimension '{dimension[:80]}'.",
-                next_step=_names(series, dimension),
-            )
-        filters = {_filtered(series, other): ids for other, ids in query.filters.items()}
+        names = dimensions_of(series.rows.schema)
+        try:
+            name = names[dimension_place(dimension, names, "The path")]
+        except BadQueryError as error:
+            raise UnknownDimensionError(error.problem, next_step=error.next_step) from error
+        filters = {
+            names[dimension_place(other, names, other)]: ids for other, ids in query.filters.items()
+        }
         filters.pop(name, None)
         for other, ids in filters.items():
             _check_ids(series, other, ids)
-        texts = _of(labels, name).members
-        found = count_members(having(series.rows, filters), name, texts)
+        found = (
+            count_members(having(series.rows, filters), name, _of(labels, name).members)
+            if filters
+            else self._members(series, labels, name)
+        )
         matching = searched(found, query.search) if query.search else found
         # By code points, which is the order of the ids' UTF-8 bytes.
         rest = [m for m in matching if query.after is None or m.id > query.after]
         shown = tuple(rest[: query.limit])
         return MemberChoice(
             series=series,
-            dimension=_facts(series, labels, name),
+            dimension=self._facts(series, labels, name),
             members=shown,
             total=len(matching),
             after=shown[-1].id if len(rest) > len(shown) else None,
@@ -195,43 +219,34 @@ class Pickers:
         same = labels and labels.definition_hash == series.metadata.definition_hash
         return series, labels if same else None
 
+    def _facts(self, series: CachedSeries, labels: Labels | None, name: str) -> DimensionFacts:
+        members = self._members(series, labels, name)
+        return DimensionFacts(
+            name=name,
+            source=series.metadata.dimensions.get(name, ""),
+            label=_of(labels, name).label,
+            members=len(members),
+            labelled=sum(bool(member.label) for member in members),
+        )
 
-def _facts(series: CachedSeries, labels: Labels | None, name: str) -> DimensionFacts:
-    known = _of(labels, name)
-    members = pc.unique(series.rows[name]).to_pylist()
-    return DimensionFacts(
-        name=name,
-        source=series.metadata.dimensions.get(name, ""),
-        label=known.label,
-        members=len(members),
-        labelled=sum(member in known.members for member in members),
-    )
+    def _members(
+        self, series: CachedSeries, labels: Labels | None, name: str
+    ) -> tuple[MemberFacts, ...]:
+        """Return all members of a dimension; they are counted once for rows and texts."""
+        dataset = series.metadata.dataset
+        read_at = None if labels is None else labels.read_at
+        known = self._counted.get(dataset)
+        if known is None or known.rows() is not series.rows or known.read_at != read_at:
+            known = _Counted(weakref.ref(series.rows), read_at)
+            self._counted[dataset] = known
+        if name not in known.members:
+            texts = _of(labels, name).members
+            known.members[name] = count_members(series.rows, name, texts)
+        return known.members[name]
 
 
 def _of(labels: Labels | None, name: str) -> DimensionLabels:
     return _NO_LABELS if labels is None else labels.dimensions.get(name, _NO_LABELS)
-
-
-def _found(series: CachedSeries, name: str) -> str | None:
-    names = dimensions_of(series.rows.schema)
-    return next((one for one in (name, DIMENSION_PREFIX + name) if one in names), None)
-
-
-def _filtered(series: CachedSeries, name: str) -> str:
-    found = _found(series, name)
-    if found is None:
-        raise BadQueryError(
-            f"The series has no dimension '{name[:80]}'.",
-            parameter=name,
-            next_step=_names(series, name),
-        )
-    return found
-
-
-def _names(series: CachedSeries, wanted: str) -> str:
-    names = dimensions_of(series.rows.schema)
-    listed = ", ".join(nearest_first(wanted, names, _SHOWN)) or "none"
-    return f"Dimensions of the series: {listed}."
 
 
 def _check_ids(series: CachedSeries, dimension: str, ids: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from demo.openapi import document
 from tests.service_process import running_service, settings_for
 from tests.simulated_tenant import ROOT, SimulatedTenant
 
-FOLDER = ROOT / "clients" / "typescript"
+FOLDER = ROOT / "app" / "client" / "typescript"
 TYPES = FOLDER / "series-api.d.ts"
 COMPILER = FOLDER / "node_modules" / ".bin" / "tsc"
 

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from app.errors import CacheUnavailableError
 from app.pipeline import attempts
 from app.pipeline.attempts import ATTEMPT_PATH, UNREADABLE_CODE, StoredAttempts
+from app.pipeline.side_files import SideFiles
 from app.reports import Attempt, AttemptOutcome
 
 AT = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -95,7 +96,7 @@ def test_an_attempt_that_cannot_be_written_is_remembered(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch, capture_logs() as lines:
-        patch.setattr(attempts.StoredAttempts, "_write", full)
+        patch.setattr(SideFiles, "write", full)
         store.keep(FAILED)
     assert store.last("default") == FAILED
     assert StoredAttempts(table.parent).last("default") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -107,5 +108,20 @@ async def test_what_does_not_exist_is_named(pickers: Pickers) -> None:
         await pickers.members("sales", "regio", wanted())
     with pytest.raises(BadQueryError, match=r"no member .EMA.\..* Members: EMEA"):
         await pickers.members("sales", "cost_center", wanted(filters={"region": ("EMA",)}))
-    with pytest.raises(BadQueryError, match="no dimension 'x'"):
+    with pytest.raises(BadQueryError, match="x names the dimension 'x', which"):
         await pickers.members("sales", "cost_center", wanted(filters={"x": ("EMA",)}))
+
+
+async def test_new_rows_and_new_texts_are_counted_anew(
+    pickers: Pickers, labels: FakeLabels, tmp_path: Path
+) -> None:
+    """What was counted before is told again only for the same rows and texts."""
+    assert (await pickers.dataset("sales")).dimensions[0].labelled == 1
+    kept = labels.kept["sales"]
+    texts = {"dim_region": DimensionLabels("", {"EMEA": "Europe", "APJ": "Asia"})}
+    labels.kept["sales"] = replace(kept, read_at=START + timedelta(days=1), dimensions=texts)
+    assert (await pickers.dataset("sales")).dimensions[0].labelled == 2
+    rows = normalize([page([*RECORDS, ("202404", "EMEA", "1", "1")])], DEFINITION).rows
+    DeltaCache(tmp_path).save(rows, replace(metadata_of(rows), definition_hash="same"))
+    members = (await pickers.members("sales", "region", wanted())).members
+    assert [(one.id, one.points) for one in members] == [("APJ", 1), ("EMEA", 3), ("Ä", 1)]

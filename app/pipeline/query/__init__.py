@@ -19,7 +19,7 @@ from app.pipeline.query.guards import MAX_ROWS, Guards
 from app.pipeline.query.plan import Plan, is_light, plan_query
 from app.pipeline.query.result import Column, Columns, QueryResult
 from app.pipeline.query.run import run_plan, run_query
-from app.pipeline.query.selection import EXCLUDED_MARK, PREFIX_MARK
+from app.pipeline.query.selection import EXCLUDED_MARK, PREFIX_MARK, dimension_place
 
 __all__ = [
     "EXCLUDED_MARK",
@@ -39,6 +39,7 @@ __all__ = [
     "SortKey",
     "Transform",
     "digest_of",
+    "dimension_place",
     "is_light",
     "parse_cursor",
     "parse_end",
