@@ -12,6 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from app.errors import SeriesError
 from app.reports import DriftReport, Freshness
 
 CONTRACT_VERSION = 1
@@ -347,6 +348,7 @@ class RefreshOutcome:
         report: The pull's report; None if the pull failed.
         verification: What comparing both ways found; None if they were not compared.
         drift: What changed, published or not; None if nothing was compared.
+        error: Why it is `stale`; None if it is not.
     """
 
     dataset: str
@@ -359,6 +361,7 @@ class RefreshOutcome:
     report: PullReport | None = None
     verification: Verification | None = None
     drift: DriftReport | None = None
+    error: SeriesError | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,6 +98,8 @@ class Attempt:
         sentence: The error's words; None if it succeeded.
         data_time: The time of the data that it left as they were; None if it succeeded, or if
             there were none. Tells what came first even if the clock was set back.
+        interrupted: Whether another refresh was begun after it, and handed back because the
+            service stopped; a schedule makes up for it.
     """
 
     dataset: str
@@ -106,6 +108,7 @@ class Attempt:
     data_time: datetime | None = None
     code: str | None = None
     sentence: str | None = None
+    interrupted: bool = False
 
 
 class BreakerState(StrEnum):

@@ -101,9 +101,9 @@ class FakePull:
     async def pages(self) -> AsyncGenerator[Page]:
         """Wait for the gate, yield the pages, and end or fail."""
         self._source.started.set()
-        if self._source.gate is not None:
-            await self._source.gate.wait()
         try:
+            if self._source.gate is not None:
+                await self._source.gate.wait()
             for page in self._source.pages:
                 self._read.append(page)
                 self._tell()

@@ -40,6 +40,8 @@
     │   ├── EmptyPullError           the pull succeeded and holds no usable row
     │   └── DriftRejectedError       the data changed more than the dataset allows
     ├── UnexpectedError              a fault of this program
+    ├── RefreshCancelledError        a caller cancelled it
+    ├── ServiceStoppingError         the service starts nothing any more
     ├── CacheError                   the cache cannot be read or written
     │   ├── CacheMissingError        nothing was ever saved
     │   ├── CacheCorruptError        what is there is not what was saved
@@ -57,6 +59,8 @@
         ├── CursorGoneError          the version that a cursor reads is gone
         ├── UnknownProblemError      no kind of problem has this code
         ├── FormatNotOfferedError    the Accept header excludes every form of a series
+        ├── UnknownOperationError    there is no such operation, or it was forgotten
+        ├── OperationEndedError      it is too late to cancel it
         ├── SourceConflictError      sample data would overwrite data of a tenant
         └── CallerError              the caller may not do this, or not now
             ├── LoginRequiredError       neither a key nor a token was shown
@@ -111,6 +115,12 @@ from app.errors.local import (
     UnknownModelError,
     UnknownProblemError,
     UnknownVersionError,
+)
+from app.errors.operations import (
+    OperationEndedError,
+    RefreshCancelledError,
+    ServiceStoppingError,
+    UnknownOperationError,
 )
 from app.errors.source import (
     AccessDeniedError,
@@ -188,13 +198,16 @@ __all__ = [
     "MixedDataError",
     "ModelNotFoundError",
     "NotAcceptableError",
+    "OperationEndedError",
     "QueryRefusedError",
     "QueryTooLargeError",
     "QueryTooSlowError",
     "RateLimitedError",
     "RedirectedError",
+    "RefreshCancelledError",
     "RequestError",
     "SeriesError",
+    "ServiceStoppingError",
     "SourceAnswerError",
     "SourceConflictError",
     "SourceError",
@@ -210,6 +223,7 @@ __all__ = [
     "UnknownDatasetError",
     "UnknownDimensionError",
     "UnknownModelError",
+    "UnknownOperationError",
     "UnknownProblemError",
     "UnknownVersionError",
     "UnsafeLinkError",

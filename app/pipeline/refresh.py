@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
 from app.errors import (
     CacheError,
+    ConfigError,
     DriftRejectedError,
+    RefreshCancelledError,
     RequestError,
     SeriesError,
+    ServiceStoppingError,
     SourceConflictError,
     SourcePausedError,
     UnexpectedError,
@@ -24,6 +27,7 @@ from app.pipeline.contract import content_hash, dimension_names
 from app.pipeline.drift import drift_of, forced
 from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
 from app.pipeline.labels import LabelKeeper
+from app.pipeline.operations import Asked, Operation, Operations
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
 from app.pipeline.pulling import Pulled, Puller
 from app.pipeline.standing import Standing, Told
@@ -39,6 +43,7 @@ from app.records import (
     Verification,
 )
 from app.reports import DriftReport
+from app.spans import UNTRACED, Tracing
 
 DRIFT_CODE: Final = "drift_warning"
 _USUAL: Final = RefreshOptions()
@@ -46,15 +51,11 @@ _USUAL: Final = RefreshOptions()
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    dataset: str
-    source: str | None
-    options: RefreshOptions
-
-
 class RefreshService:
     """Refreshes datasets. Calls for one dataset that arrive together share one pull.
+
+    Attributes:
+        operations: What is being refreshed, and was of late.
 
     Args:
         catalogue: Which datasets exist.
@@ -63,6 +64,8 @@ class RefreshService:
         clock: Tells the time of a refresh.
         standing: Judges what is served, and keeps how each refresh ended.
         breakers: What stands before a source that may fail, by the source's name.
+        ended: Called with each operation that has ended.
+        tracing: Times pulls and commits.
         labels: Keeps what people call the members; None not to ask.
     """
 
@@ -75,6 +78,8 @@ class RefreshService:
         *,
         standing: Standing,
         breakers: Mapping[str, Breaker],
+        ended: Callable[[Operation], None] = lambda _: None,
+        tracing: Tracing = UNTRACED,
         labels: LabelKeeper | None = None,
     ) -> None:
         self._catalogue = catalogue
@@ -84,8 +89,15 @@ class RefreshService:
         self._standing = standing
         self._breakers = breakers
         self._labels = labels
+        self._tracing = tracing
         self._locks: dict[str, asyncio.Lock] = {}
-        self._running: dict[_Asked, asyncio.Task[RefreshOutcome]] = {}
+        self.operations = Operations(
+            self._refresh,
+            self._fall_back,
+            clock,
+            ended,
+            exists=lambda name: name in self._catalogue.names,
+        )
 
     async def refresh(
         self,
@@ -103,32 +115,38 @@ class RefreshService:
             dataset: Name of the dataset.
             source: Pull from this source instead of the dataset's own.
             options: Everything instead of a window, or both ways compared.
-            progress: Called after every page; only the first of several callers is told.
+            progress: Called after every page.
 
         Raises:
             RequestError: The dataset or source does not exist, or sample data would replace
                 data of a tenant.
+            ServiceStoppingError: The service begins no more refreshes.
             SeriesError: The pull failed and there is no cache to fall back to.
         """
-        asked = _Asked(dataset, source, options)
-        task = self._running.get(asked)
-        if task is None:
-            task = asyncio.create_task(self._refresh(asked, progress))
-            self._running[asked] = task
-            task.add_done_callback(lambda _: self._running.pop(asked, None))
-        return await asyncio.shield(task)
+        operation = self.start(dataset, source=source, options=options)
+        if progress is not None:
+            operation.listen(progress)
+        return await self.operations.result(operation)
 
-    async def close(self) -> None:
-        """Stop all pulls; what they have not published is as if it had never been asked for."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def start(
+        self, dataset: str, *, source: str | None = None, options: RefreshOptions = _USUAL
+    ) -> Operation:
+        """Begin what `refresh` does, and do not wait for it.
 
-    async def _refresh(self, asked: _Asked, progress: ProgressCallback | None) -> RefreshOutcome:
-        dataset = asked.dataset
+        Raises:
+            RequestError: The dataset or source does not exist.
+            ServiceStoppingError: The service begins no more refreshes.
+        """
+        # What else is wrong with a definition is the outcome of the operation, as of any refresh.
+        with suppress(ConfigError):
+            self._catalogue.definition(dataset, source)
+        return self.operations.start(Asked(dataset, source, options))
+
+    async def _refresh(self, operation: Operation) -> RefreshOutcome:
+        dataset = operation.asked.dataset
         try:
-            outcome = await self._pull_and_publish(asked, progress)
+            with self._tracing.span("refresh", {"sac.dataset": dataset}):
+                outcome = await self._pull_and_publish(operation)
         except RequestError:
             raise
         except SeriesError as error:
@@ -147,36 +165,35 @@ class RefreshService:
         )
         return outcome
 
-    async def _pull_and_publish(
-        self, asked: _Asked, progress: ProgressCallback | None
-    ) -> RefreshOutcome:
+    async def _pull_and_publish(self, operation: Operation) -> RefreshOutcome:
+        asked = operation.asked
         definition = self._catalogue.definition(asked.dataset, asked.source)
         # One source at a time: sample data must see what a pull from the tenant publishes.
         async with self._locks.setdefault(asked.dataset, asyncio.Lock()):
+            operation.begins()
             before = await asyncio.to_thread(self._load, asked.dataset)
-            return await self._publish(definition, before, asked.options, progress)
+            return await self._publish(definition, before, operation)
 
     async def _publish(
-        self,
-        definition: DatasetDefinition,
-        before: CachedSeries | None,
-        options: RefreshOptions,
-        progress: ProgressCallback | None,
+        self, definition: DatasetDefinition, before: CachedSeries | None, operation: Operation
     ) -> RefreshOutcome:
         _refuse_sample_over_tenant(definition, before)
-        with self._guard(definition.source):
-            pulled = await self._puller.pull(definition, before, options, progress)
+        options = operation.asked.options
+        with self._guard(definition.source), self._tracing.span("pull"):
+            pulled = await self._puller.pull(definition, before, options, operation.progressed)
         # Hashing a million rows takes long enough to hold up every other request.
         metadata = await asyncio.to_thread(self._metadata, definition, pulled)
         drift = await asyncio.to_thread(self._drift, definition, before, pulled, metadata)
         metadata = replace(metadata, drift=_allowed(drift, options))
         unchanged = before is not None and _same(before, metadata)
+        operation.publishes()
         publish = (
             asyncio.to_thread(self._cache.touch, metadata)
             if unchanged
             else asyncio.to_thread(self._cache.save, pulled.series.rows, metadata)
         )
-        cached = await publish
+        with self._tracing.span("commit"):
+            cached = await publish
         told = await asyncio.to_thread(self._settled, cached)
         if self._labels is not None:
             await self._labels.renew(definition, cached)
@@ -233,8 +250,11 @@ class RefreshService:
     def _stale(self, dataset: str, error: SeriesError) -> RefreshOutcome:
         """Keep that a refresh failed, and answer with what the cache holds."""
         cached = self._load(dataset)
-        # A source that was not asked has not failed once more.
-        if not isinstance(error, SourcePausedError):
+        if isinstance(error, ServiceStoppingError):
+            self._standing.interrupted(dataset)
+        # A source that was not asked has not failed once more, and what a caller stopped may
+        # have gone well.
+        elif not isinstance(error, SourcePausedError | RefreshCancelledError):
             self._standing.failed(dataset, error, cached)
         if cached is None:
             raise error from None
@@ -247,6 +267,7 @@ class RefreshService:
             warning_code=error.code,
             freshness=self._standing.of(cached).freshness,
             drift=error.drift if isinstance(error, DriftRejectedError) else None,
+            error=error,
         )
 
     def _metadata(self, definition: DatasetDefinition, pulled: Pulled) -> SeriesMetadata:

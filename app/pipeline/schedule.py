@@ -114,6 +114,8 @@ class Schedule:
         """Return when to begin: a restart neither skips a refresh nor repeats one too soon."""
         last = await asyncio.to_thread(self._attempts.last, dataset)
         now = self._clock.now()
+        if last is not None and last.interrupted:
+            return now
         due = now if last is None or last.at is None else max(now, last.at + every)
         return due + self._pace(every) - every
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.errors import SeriesError
@@ -75,6 +75,15 @@ class Standing:
     def failed(self, dataset: str, error: SeriesError, left: CachedSeries | None) -> None:
         """Keep that a refresh failed, and which version it left as it was."""
         self._keep(dataset, AttemptOutcome.FAILED, error, left)
+
+    def interrupted(self, dataset: str) -> None:
+        """Keep that a refresh was handed back: the next start of a schedule makes up for it.
+
+        How the one before it ended stays, because that is what readers must still be told.
+        """
+        last = self._attempts.last(dataset)
+        if last is not None and last.at is not None:
+            self._attempts.keep(replace(last, interrupted=True))
 
     def _judged(self, series: SeriesHead, attempt: Attempt | None) -> Told:
         dataset = series.metadata.dataset

@@ -19,6 +19,7 @@ from app.errors import (
     ConfigProblem,
     CredentialsRefusedError,
     IncompletePullError,
+    ServiceStoppingError,
     SourceConflictError,
     SourceUnreachableError,
     UnknownDatasetError,
@@ -301,8 +302,8 @@ async def test_closing_stops_a_pull_and_publishes_nothing(bench: Bench) -> None:
     bench.source.gate = asyncio.Event()
     call = asyncio.create_task(bench.service.refresh("default"))
     await bench.source.started.wait()
-    await bench.service.close()
-    with pytest.raises(asyncio.CancelledError):
+    await bench.service.operations.close()
+    with pytest.raises(ServiceStoppingError):
         await call
     assert bench.cache.versions == {}
     assert bench.attempts.kept == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -177,3 +178,11 @@ async def test_it_stops_while_it_sleeps() -> None:
         assert bench.timetable.next_attempt("default") == START + HOUR
     assert bench.timetable.next_attempt("default") is None
     assert bench.done == []
+
+
+async def test_an_interrupted_refresh_is_made_up_for_at_once() -> None:
+    """A start after one that was handed back does not wait for the pace."""
+    bench = Bench({"default": HOUR}, jitter=1.0)
+    bench.attempts.keep(replace(ended(START), interrupted=True))
+    bench.enough = 1
+    assert await bench.run() == [START]

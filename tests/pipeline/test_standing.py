@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from app.errors import CacheMissingError, SourceTimeoutError
@@ -61,3 +62,15 @@ def test_the_next_attempt_is_told() -> None:
     told: CachedSeries = a_series()
     assert isinstance(told.metadata, SeriesMetadata)
     assert a_standing(next_attempt=START).of(told).freshness.next_attempt == START
+
+
+def test_an_interruption_keeps_how_the_last_refresh_ended() -> None:
+    """Only that there was one is added, and nothing where there was no refresh before."""
+    attempts = FakeAttempts()
+    standing = a_standing(attempts=attempts)
+    standing.interrupted("default")
+    assert attempts.kept == {}
+    standing.failed("default", LATE, None)
+    failed = attempts.kept["default"]
+    standing.interrupted("default")
+    assert attempts.kept["default"] == replace(failed, interrupted=True)

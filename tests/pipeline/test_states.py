@@ -7,7 +7,7 @@ last refresh failed. After every step the service's own word is compared with it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -168,19 +168,25 @@ class Refreshes(RuleBasedStateMachine):
     @precondition(lambda self: not self.paused())
     @rule()
     def interrupt(self) -> None:
-        """Kill the service in the middle of a pull, and start it again."""
-
-        async def killed() -> None:
-            self.source.gate = asyncio.Event()
-            self.source.started.clear()
-            caller = asyncio.create_task(self.service.refresh("default"))
-            await self.source.started.wait()
-            await self.service.close()
-            await asyncio.gather(caller, return_exceptions=True)
-            self.source.gate = None
-
-        self.run(killed())
+        """Stop the service in the middle of a pull, and start it again."""
+        self.run(self.in_mid_pull(lambda _: self.service.operations.close()))
         self.start()
+
+    @precondition(lambda self: not self.paused())
+    @rule()
+    def cancel(self) -> None:
+        """Cancel a refresh in the middle of its pull; readers are told nothing new."""
+        self.run(self.in_mid_pull(self.service.operations.cancel))
+
+    async def in_mid_pull(self, act: Callable[[str], Awaitable[object]]) -> None:
+        """Refresh, and do something to the operation once its pull has begun."""
+        self.source.gate = asyncio.Event()
+        self.source.started.clear()
+        operation = self.service.start("default")
+        await self.source.started.wait()
+        await act(operation.id)
+        assert operation.state == "cancelled"
+        self.source.gate = None
 
     @precondition(lambda self: not self.paused())
     @rule()
