@@ -53,11 +53,13 @@ class Retrier:
         policy: How often and how patiently.
         sleep: Waits; tests hand in one that does not.
         retries: Requests sent again so far.
+        told: Called with each of them.
     """
 
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     sleep: Sleep = asyncio.sleep
     retries: int = 0
+    told: Callable[[], None] = lambda: None
 
     async def call(self, request: Callable[[], Awaitable[T]]) -> T:
         """Call `request` until it returns.
@@ -92,3 +94,4 @@ class Retrier:
 
     def _count(self, _: RetryCallState) -> None:
         self.retries += 1
+        self.told()
