@@ -183,6 +183,9 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     cache_retention_versions: int | None = Field(
         None, ge=1, le=1_000_000, description="a number of versions, at least 1", examples=["30"]
     )
+    shutdown_grace_s: float = Field(
+        20, ge=0, le=3600, description="seconds, 0 to 3600", examples=["20"]
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="one of debug, info, warning, error", examples=["info"]
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,10 +11,13 @@ import structlog
 from fastapi import FastAPI
 
 from app.api import ApiOptions, install_api
+from app.api.meters import Meters
 from app.config import Settings, load_settings
 from app.errors import ConfigError
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
+from app.observability.tracing import tracing_from
+from app.signals import put_off
 from app.wiring import guard_of, open_services
 
 log = structlog.get_logger(__name__)
@@ -25,19 +30,29 @@ def create_app(settings: Settings) -> FastAPI:
         settings: What to serve and how; the tenant's part may be missing.
 
     Raises:
-        ConfigError: The settings do not say properly who may call.
+        ConfigError: The settings do not say properly who may call, or the variables of
+            OpenTelemetry ask for what is not installed.
     """
-    masker = Masker()
+    masker, meters = Masker(), Meters()
     guard = guard_of(settings)
+    tracing = tracing_from(os.environ, masker)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level, settings.log_format, masker)
         if guard.is_open:
             log.warning("access_open", hint="Anybody may call; see docs/security.md.")
-        async with open_services(settings, masker) as services, services.schedule.running():
+        async with (
+            open_services(settings, masker, meters, tracing) as services,
+            services.schedule.running(),
+        ):
             app.state.services = services
-            yield
+            operations, grace_s = services.operations, settings.shutdown_grace_s
+            with put_off(lambda: operations.finish(grace_s), operations.hurry):
+                yield
+            # Not every server that stops says so by a signal.
+            await operations.finish(grace_s)
+        await asyncio.to_thread(tracing.close)
 
     app = FastAPI(lifespan=lifespan)
     install_api(
@@ -46,6 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
             cors_origins=settings.cors_origins,
             answer_cache_bytes=settings.answer_cache_mb * 1_000_000,
             guard=guard,
+            meters=meters,
+            tracing=tracing,
         ),
     )
     return app
@@ -56,7 +73,10 @@ def __getattr__(name: str) -> FastAPI:
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return create_app(load_settings())
+        settings = load_settings()
+        # The server writes its first lines before it starts the application.
+        configure_logging(settings.log_level, settings.log_format, Masker())
+        return create_app(settings)
     except ConfigError as error:
         # A server start must end in one readable line, not in a stack trace.
         raise SystemExit(str(error)) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +19,7 @@ from app.access.limiting import Limiter, pace
 from app.access.signing_keys import SigningKeys
 from app.access.tokens import TokenVerifier
 from app.api.deps import Services
+from app.api.meters import Meters
 from app.catalogue import DimensionLabels, ModelInfo, ModelSummary
 from app.config import FIXTURE_PATH, Connection, Settings
 from app.datasets import SAC_SOURCE
@@ -33,6 +34,7 @@ from app.pipeline.freshness import SAMPLE_SOURCE
 from app.pipeline.labels import LabelKeeper, StoredLabels
 from app.pipeline.overview import Overview
 from app.pipeline.picking import Pickers
+from app.pipeline.place import CachePlace
 from app.pipeline.ports import AuthProbe, LabelSource, ModelCatalogue, Pull, SeriesSource
 from app.pipeline.refresh import RefreshService
 from app.pipeline.retention import Retention
@@ -46,7 +48,9 @@ from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenPro
 from app.sac_connector.export import SacSource
 from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import Retrier, RetryPolicy
+from app.sac_connector.traced import TracedClient
 from app.sac_connector.transport import ExportTransport
+from app.spans import UNTRACED, Tracing
 
 log = structlog.get_logger(__name__)
 
@@ -193,11 +197,13 @@ def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
 
 
 @asynccontextmanager
-async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+async def open_client(
+    settings: Settings, tracing: Tracing = UNTRACED
+) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
-    async with httpx.AsyncClient(
-        timeout=timeout, follow_redirects=False, transport=large_reads.transport()
+    async with TracedClient(
+        tracing, timeout=timeout, follow_redirects=False, transport=large_reads.transport()
     ) as client:
         yield client
 
@@ -233,13 +239,28 @@ def guard_of(settings: Settings) -> Guard:
 
 
 def token_provider(
-    client: httpx.AsyncClient, connection: Connection, masker: Masker
+    client: httpx.AsyncClient,
+    connection: Connection,
+    masker: Masker,
+    issued: Callable[[], None] = lambda: None,
 ) -> TokenProvider:
-    """Build the login, and let the logs mask its secret and every token."""
+    """Build the login, and let the logs mask its secret and every token.
+
+    Args:
+        client: Sends requests.
+        connection: What a login needs.
+        masker: Learns what to mask.
+        issued: Called with every token.
+    """
     secret = connection.secret.get_secret_value()
     masker.add(secret, user=connection.client_id)
     credentials = Credentials(connection.token_url, connection.client_id, secret)
-    return TokenProvider(client, credentials, SystemClock(), on_token=masker.add_token)
+
+    def on_token(token: str) -> None:
+        masker.add_token(token)
+        issued()
+
+    return TokenProvider(client, credentials, SystemClock(), on_token=on_token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,21 +280,23 @@ class Tenant:
     auth: AuthProbe
 
 
-def _tenant(client: httpx.AsyncClient, settings: Settings, masker: Masker) -> Tenant:
+def _tenant(
+    client: httpx.AsyncClient, settings: Settings, masker: Masker, meters: Meters
+) -> Tenant:
     clock = SystemClock()
     try:
         connection = settings.connection()
     except ConfigError as error:
         nobody = UnconfiguredTenant(error, clock)
         return Tenant(nobody, nobody, nobody, nobody)
-    tokens = token_provider(client, connection, masker)
+    tokens = token_provider(client, connection, masker, meters.token_issued)
     auth, parallel = BearerAuth(tokens, connection.tenant_url), settings.sac_max_parallel
     source = SacSource(
         ExportTransport(client, auth, clock, parallel=parallel),
         tokens,
         connection.tenant_url,
         limits=PullLimits(settings.sac_page_size, settings.sac_pull_deadline_s, parallel),
-        retrier=lambda: Retrier(retry_policy(settings)),
+        retrier=lambda: Retrier(retry_policy(settings), told=meters.retried),
         clock=clock,
     )
     return Tenant(source, source, source.directory, TokenProbe(tokens, clock))
@@ -292,45 +315,70 @@ def _reader(
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, masker: Masker) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings,
+    masker: Masker,
+    meters: Meters | None = None,
+    tracing: Tracing = UNTRACED,
+) -> AsyncIterator[Services]:
     """Build everything the API and the demo scripts call, and close it afterwards.
 
     Missing settings of the tenant do not stop it: the cache is served all the same.
+
+    Args:
+        settings: What is wanted.
+        masker: Learns what to mask in the logs.
+        meters: Count what happens; None for a count that nobody sees.
+        tracing: Times what happens.
     """
-    async with open_client(settings) as client:
-        tenant = _tenant(client, settings, masker)
-        catalogue = SettingsCatalogue(settings)
-        cache = DeltaCache(settings.cache_uri, retention=retention(settings))
-        sources = {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)}
-        clock = SystemClock()
-        attempts = StoredAttempts(settings.cache_uri)
-        breaker = Breaker(breaker_limits(settings), clock)
-        timetable = Timetable(breaker)
-        standing = Standing(catalogue, attempts, clock, timetable.next_attempt)
-        labels = StoredLabels(settings.cache_uri)
-        refresh = RefreshService(
-            catalogue,
-            sources,
-            cache,
-            clock,
-            standing=standing,
-            breakers={SAC_SOURCE: breaker},
-            labels=LabelKeeper({SAC_SOURCE: tenant.labels}, labels, clock),
-        )
-        schedule = Schedule(refresh.refresh, paces(catalogue), attempts, timetable, clock)
+    meters = meters or Meters()
+    async with open_client(settings, tracing) as client:
+        services = _services(settings, client, masker, meters, tracing)
         try:
-            yield Services(
-                catalogue=catalogue,
-                refresh=refresh,
-                reader=_reader(settings, catalogue, cache, standing),
-                overview=Overview(catalogue, cache, standing),
-                pickers=Pickers(catalogue, cache, labels, standing),
-                models=tenant.models,
-                auth=tenant.auth,
-                breaker=breaker,
-                schedule=schedule,
-                cache=cache,
-                clock=clock,
-            )
+            yield services
         finally:
-            await refresh.close()
+            await services.operations.close()
+
+
+def _services(
+    settings: Settings,
+    client: httpx.AsyncClient,
+    masker: Masker,
+    meters: Meters,
+    tracing: Tracing,
+) -> Services:
+    tenant = _tenant(client, settings, masker, meters)
+    catalogue = SettingsCatalogue(settings)
+    cache = DeltaCache(settings.cache_uri, retention=retention(settings))
+    clock = SystemClock()
+    attempts = StoredAttempts(settings.cache_uri)
+    breaker = Breaker(breaker_limits(settings), clock)
+    timetable = Timetable(breaker)
+    standing = Standing(catalogue, attempts, clock, timetable.next_attempt)
+    labels = StoredLabels(settings.cache_uri)
+    refresh = RefreshService(
+        catalogue,
+        {SAC_SOURCE: tenant.source, SAMPLE_SOURCE: CsvSource(FIXTURE_PATH)},
+        cache,
+        clock,
+        standing=standing,
+        breakers={SAC_SOURCE: breaker},
+        ended=meters.ended,
+        tracing=tracing,
+        labels=LabelKeeper({SAC_SOURCE: tenant.labels}, labels, clock),
+    )
+    return Services(
+        catalogue=catalogue,
+        refresh=refresh,
+        reader=_reader(settings, catalogue, cache, standing),
+        overview=Overview(catalogue, cache, standing),
+        pickers=Pickers(catalogue, cache, labels, standing),
+        models=tenant.models,
+        auth=tenant.auth,
+        breaker=breaker,
+        schedule=Schedule(refresh.refresh, paces(catalogue), attempts, timetable, clock),
+        cache=cache,
+        clock=clock,
+        place=CachePlace(settings.cache_uri),
+        meters=meters,
+    )

@@ -28,6 +28,8 @@ _OWN_VARIABLES = (
     "API_",
     "OIDC_",
     "RATE_LIMIT",
+    "SHUTDOWN_",
+    "OTEL_",
 )
 
 

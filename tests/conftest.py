@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A developer's own settings must not decide what a test sees.
 OURS = (
     *("SAC_", "CACHE_", "DATASETS_", "LOG_", "STALE_", "EXPIRE_", "REFRESH_", "BREAKER_"),
-    *("QUERY_", "CORS_", "ANSWER_"),
+    *("QUERY_", "CORS_", "ANSWER_", "SHUTDOWN_", "OTEL_"),
     *("ENVIRONMENT", "API_", "OIDC_", "RATE_LIMIT"),
 )
 

@@ -1,5 +1,6 @@
 """The application: built when a server asks for it, and not before."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from fastapi import FastAPI
 import app.main
 from app.access.keys import new_key, stored_form
 from app.config import load_settings
+from demo.processes import free_port
+from tests.observability.test_logs import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(
@@ -36,6 +39,18 @@ def test_importing_every_module_does_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    """Put the process-wide logging back."""
+    logs = [logging.getLogger(name) for name in NAMES]
+    before = [(log, log.handlers, log.level, log.propagate) for log in logs]
+    yield
+    structlog.reset_defaults()
+    for log, handlers, level, propagate in before:
+        log.handlers, log.level, log.propagate = handlers, level, propagate
+
+
+@pytest.mark.usefixtures("logging_as_before")
 def test_a_server_gets_an_application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`app.main:app` is built from the settings at hand."""
     monkeypatch.chdir(tmp_path)
@@ -83,6 +98,40 @@ async def test_an_open_service_says_so_in_the_log(
     async with application.router.lifespan_context(application):
         pass
     assert capsys.readouterr().err.count("access_open") == 1 - keys
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_traces_that_cannot_be_had_end_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So does a wish for traces that nobody can send."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "zipkin")
+    with pytest.raises(SystemExit, match="OTEL_TRACES_EXPORTER: found 'zipkin'"):
+        create_app_as_a_server_does()
+
+
+def test_every_line_of_the_server_is_json(tmp_path: Path) -> None:
+    """From its first line to its last, uvicorn writes as the service does."""
+    port = str(free_port(0))
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--app-dir", str(ROOT)]
+    with subprocess.Popen(
+        [*command, "--port", port], cwd=tmp_path, env={}, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr is not None
+        lines = []
+        for line in server.stderr:
+            lines.append(json.loads(line))
+            if "running on" in line:
+                server.terminate()
+    assert [line["event"] for line in lines if line["logger"] == "uvicorn.error"][-1].startswith(
+        "Finished server process"
+    )
+
+
+def create_app_as_a_server_does() -> object:
+    """Ask the module for the application."""
+    return app.main.app
 
 
 def test_other_names_do_not_exist() -> None:

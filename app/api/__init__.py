@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from starlette.types import Scope
@@ -14,8 +14,10 @@ from app.api.access import AccessMiddleware
 from app.api.compression import CompressionMiddleware
 from app.api.cors import install_cors
 from app.api.lane import AnswerLane
+from app.api.meters import Meters
 from app.api.methods import MethodsMiddleware
 from app.api.middleware import RequestMiddleware
+from app.api.observing import ObservingMiddleware
 from app.api.openapi import install_openapi
 from app.api.problems import install_problems
 from app.api.routes import (
@@ -23,6 +25,7 @@ from app.api.routes import (
     health,
     metrics,
     models,
+    operations,
     pickers,
     problems,
     refresh,
@@ -30,6 +33,7 @@ from app.api.routes import (
     versions,
 )
 from app.api.shortcut import SeriesShortcut
+from app.spans import UNTRACED, Tracing
 
 __all__ = ["ApiOptions", "install_api"]
 
@@ -42,11 +46,15 @@ class ApiOptions:
         cors_origins: Origins whose web pages may read answers.
         answer_cache_bytes: Room for finished answers; 0 for none.
         guard: Knows who may call; without one everybody may.
+        meters: Count requests.
+        tracing: Times requests.
     """
 
     cors_origins: tuple[str, ...] = ()
     answer_cache_bytes: int = 64 * 1_000_000
     guard: Guard = OPEN
+    meters: Meters = field(default_factory=Meters)
+    tracing: Tracing = UNTRACED
 
 
 def audience_of(scope: Scope) -> Hashable:
@@ -66,7 +74,7 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     """
     options = options or ApiOptions()
     for module in (
-        *(series, refresh, datasets, pickers, versions),
+        *(series, refresh, operations, datasets, pickers, versions),
         *(models, problems, health, metrics),
     ):
         app.include_router(module.router)
@@ -81,4 +89,5 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     app.add_middleware(AccessMiddleware, guard=options.guard)
     install_cors(app, options.cors_origins)
     app.add_middleware(RequestMiddleware)
+    app.add_middleware(ObservingMiddleware, meters=options.meters, tracing=options.tracing)
     install_openapi(app, protected=not options.guard.is_open)

@@ -8,12 +8,15 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from app.api.meters import Meters
 from app.api.params import SeriesRequest, series_request
 from app.api.picker_params import member_query
 from app.errors import ForbiddenError
 from app.pipeline.breaker import Breaker
+from app.pipeline.operations import Operations
 from app.pipeline.overview import Overview
 from app.pipeline.picking import MemberQuery, Pickers
+from app.pipeline.place import CachePlace
 from app.pipeline.ports import (
     AuthProbe,
     CacheRepository,
@@ -43,6 +46,8 @@ class Services:
         schedule: Refreshes by itself while it is running.
         cache: Where versions are kept.
         clock: What time it is.
+        place: The same as a folder.
+        meters: Counts what happens.
     """
 
     catalogue: DatasetCatalogue
@@ -56,6 +61,13 @@ class Services:
     schedule: Schedule
     cache: CacheRepository
     clock: Clock
+    place: CachePlace
+    meters: Meters
+
+    @property
+    def operations(self) -> Operations:
+        """What is being refreshed, and was of late."""
+        return self.refresh.operations
 
     @property
     def versions(self) -> VersionService:

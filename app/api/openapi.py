@@ -15,6 +15,7 @@ from app.api.answer_headers import (
 )
 from app.api.media import MEDIA_TYPES, Format
 from app.api.openapi_access import with_access
+from app.api.operation_schemas import OperationResponse
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import Problem
 from app.api.series_schemas import (
@@ -37,6 +38,7 @@ DESCRIPTION: Final = """\
 """
 TAGS: Final = [
     {"name": "series", "description": "Pull and read a series."},
+    {"name": "operations", "description": "Refreshes that run, and those that ended of late."},
     {"name": "versions", "description": "What was published before, and the way back to it."},
     {"name": "models", "description": "What the tenant offers."},
     {"name": "problems", "description": "What may go wrong, and what to do about it."},
@@ -47,7 +49,7 @@ _WHEN: Final = {
     400: "The request cannot be read",
     404: "There is nothing of this name",
     406: "`Accept` excludes every form of a series",
-    409: "Sample data would replace data of a tenant",
+    409: "Sample data would replace data of a tenant, or the operation has ended",
     422: "A parameter or field is malformed; `parameter` or `errors` names it",
     502: "The pull failed for good and there is no version to serve",
     503: "There is no version to serve; the tenant fails for now, the service is not configured, "
@@ -65,6 +67,11 @@ _HEADERS: Final = {
     "Link": 'The next page, as `<url>; rel="next"`; absent on the last',
     "Content-Disposition": "A name for the file: dataset, grain, version",
 }
+_ACCEPTED: Final = {
+    "Location": "Where to ask how far it has come",
+    "Retry-After": "Seconds after which to ask",
+    "Preference-Applied": "What of `Prefer` was followed",
+}
 _LINES_EXAMPLE: Final = '{"date":"2026-04-01","value":125000.5,"dim_region":"EMEA"}\n'
 _CSV_EXAMPLE: Final = "date,value,dim_region\r\n2026-04-01,125000.5,EMEA\r\n"
 
@@ -72,6 +79,18 @@ _CSV_EXAMPLE: Final = "date,value,dim_region\r\n2026-04-01,125000.5,EMEA\r\n"
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what the problems of a route look like, for its `responses`."""
     return {status: {"model": Problem, "description": _WHEN[status]} for status in statuses}
+
+
+def accepted() -> dict[str, Any]:
+    """Return what the answer to a refresh looks like that does not wait, for its `responses`."""
+    return {
+        "model": OperationResponse,
+        "description": "It goes on, and `Prefer` asked not to wait longer",
+        "headers": {
+            name: {"description": text, "schema": {"type": "string"}}
+            for name, text in _ACCEPTED.items()
+        },
+    }
 
 
 def text_answer(description: str) -> dict[str, Any]:

@@ -116,6 +116,8 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.EmptyPullError: ProblemKind(_UPSTREAM, "The data holds no value to show"),
     errors.DriftRejectedError: ProblemKind(_UPSTREAM, "The data changed more than is allowed"),
     errors.UnexpectedError: ProblemKind(HTTPStatus.INTERNAL_SERVER_ERROR, "The refresh failed"),
+    errors.RefreshCancelledError: ProblemKind(_UNAVAILABLE, "The refresh was cancelled"),
+    errors.ServiceStoppingError: ProblemKind(_UNAVAILABLE, "The service is stopping", _SOON_S),
     errors.CacheError: ProblemKind(_UNAVAILABLE, "The cache failed"),
     errors.CacheMissingError: ProblemKind(_UNAVAILABLE, "The cache is empty"),
     errors.CacheCorruptError: ProblemKind(_UNAVAILABLE, "The cache is corrupt"),
@@ -129,6 +131,10 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.UnknownDimensionError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such dimension"),
     errors.UnknownModelError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such model"),
     errors.BadQueryError: ProblemKind(_MALFORMED, "A query parameter is not usable"),
+    errors.UnknownOperationError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such operation"),
+    errors.OperationEndedError: ProblemKind(
+        HTTPStatus.CONFLICT, "The operation cannot be cancelled any more"
+    ),
     errors.QueryTooLargeError: ProblemKind(_MALFORMED, "The answer would be too large"),
     # The query is sound: a faster machine, or this one at another hour, may answer it.
     errors.QueryTooSlowError: ProblemKind(_MALFORMED, "The query takes too long"),

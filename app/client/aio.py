@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -14,6 +15,7 @@ from app.client.answers import (
     DatasetList,
     DatasetState,
     Members,
+    Operation,
     RefreshResult,
     read,
 )
@@ -96,6 +98,49 @@ class AsyncSeriesClient:
         """
         call = calls.refresh_call(dataset, options)
         return await self._read(call, RefreshResult, patient=True)
+
+    async def start_refresh(
+        self, dataset: str | None = None, **options: Unpack[RefreshOptions]
+    ) -> Operation:
+        """Begin to pull a dataset, and do not wait for it.
+
+        Raises:
+            ProblemError: The service refuses.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(
+            calls.refresh_call(dataset, options, prefer="respond-async"), Operation
+        )
+
+    async def operation(self, operation: str) -> Operation:
+        """Look at a refresh that runs on its own.
+
+        Raises:
+            ProblemError: There is none of this id.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(calls.operation_call("GET", operation), Operation)
+
+    async def cancel(self, operation: str) -> Operation:
+        """Stop a refresh that runs on its own; what is served stays as it is.
+
+        Raises:
+            ProblemError: There is none of this id, or it cannot be stopped.
+            ServiceError: The service cannot be reached.
+        """
+        return await self._read(calls.operation_call("DELETE", operation), Operation)
+
+    async def wait(self, operation: str, *, every_s: float = 1.0) -> Operation:
+        """Wait until a refresh has ended.
+
+        Raises:
+            ProblemError: There is none of this id.
+            ServiceError: The service cannot be reached.
+        """
+        # Polling is what the service promises to suffice; it tells nobody by itself.
+        while not (found := await self.operation(operation)).done:  # noqa: ASYNC110
+            await asyncio.sleep(every_s)
+        return found
 
     async def datasets(self) -> list[DatasetState]:
         """List the datasets.

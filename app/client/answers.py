@@ -78,6 +78,31 @@ class Problem(msgspec.Struct, frozen=True):
     parameter: str | None = None
 
 
+class Operation(msgspec.Struct, frozen=True):
+    """A refresh that runs on its own.
+
+    Attributes:
+        id: Its id.
+        dataset: What is refreshed.
+        state: `queued`, `running`, `succeeded`, `failed` or `cancelled`.
+        progress: How far the pull has come.
+        result: What it did; None before it has succeeded.
+        problem: Why it failed; None if it did not.
+    """
+
+    id: str
+    dataset: str
+    state: str
+    progress: dict[str, Any] | None = None
+    result: RefreshResult | None = None
+    problem: Problem | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, well or not."""
+        return self.state not in {"queued", "running"}
+
+
 class DatasetState(msgspec.Struct, frozen=True):
     """One dataset of the list.
 

@@ -125,12 +125,19 @@ def next_call(url: str) -> Call:
     return Call("GET", url, headers={"Accept": ARROW})
 
 
-def refresh_call(dataset: str | None, options: Mapping[str, Any]) -> Call:
+def refresh_call(
+    dataset: str | None, options: Mapping[str, Any], *, prefer: str | None = None
+) -> Call:
     """Ask for a refresh."""
     body = {name: value for name, value in options.items() if value not in {None, False}}
     if dataset is not None:
         body["dataset"] = dataset
-    return Call("POST", "/refresh", body=body)
+    return Call("POST", "/refresh", headers={"Prefer": prefer} if prefer else {}, body=body)
+
+
+def operation_call(method: str, operation: str) -> Call:
+    """Ask for, or cancel, a refresh that runs on its own."""
+    return Call(method, f"/operations/{_part(operation)}")
 
 
 def dataset_call(name: str) -> Call:

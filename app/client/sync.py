@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
@@ -14,6 +15,7 @@ from app.client.answers import (
     DatasetList,
     DatasetState,
     Members,
+    Operation,
     RefreshResult,
     read,
 )
@@ -94,6 +96,46 @@ class SeriesClient:
         """
         call = calls.refresh_call(dataset, options)
         return self._read(call, RefreshResult, patient=True)
+
+    def start_refresh(
+        self, dataset: str | None = None, **options: Unpack[RefreshOptions]
+    ) -> Operation:
+        """Begin to pull a dataset, and do not wait for it.
+
+        Raises:
+            ProblemError: The service refuses.
+            ServiceError: The service cannot be reached.
+        """
+        return self._read(calls.refresh_call(dataset, options, prefer="respond-async"), Operation)
+
+    def operation(self, operation: str) -> Operation:
+        """Look at a refresh that runs on its own.
+
+        Raises:
+            ProblemError: There is none of this id.
+            ServiceError: The service cannot be reached.
+        """
+        return self._read(calls.operation_call("GET", operation), Operation)
+
+    def cancel(self, operation: str) -> Operation:
+        """Stop a refresh that runs on its own; what is served stays as it is.
+
+        Raises:
+            ProblemError: There is none of this id, or it cannot be stopped.
+            ServiceError: The service cannot be reached.
+        """
+        return self._read(calls.operation_call("DELETE", operation), Operation)
+
+    def wait(self, operation: str, *, every_s: float = 1.0) -> Operation:
+        """Wait until a refresh has ended.
+
+        Raises:
+            ProblemError: There is none of this id.
+            ServiceError: The service cannot be reached.
+        """
+        while not (found := self.operation(operation)).done:
+            time.sleep(every_s)
+        return found
 
     def datasets(self) -> list[DatasetState]:
         """List the datasets.

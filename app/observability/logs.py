@@ -19,7 +19,7 @@ _CHATTY: Final = ("httpx", "httpcore")
 _SERVER: Final = ("uvicorn", "uvicorn.error")
 # The middleware writes one `http_request` line instead.
 _REPLACED: Final = "uvicorn.access"
-_FIRST: Final = ("timestamp", "level", "event", "logger", "request_id")
+_FIRST: Final = ("timestamp", "level", "event", "logger", "request_id", "trace_id")
 
 
 def configure_logging(

@@ -10,12 +10,15 @@ from fastapi import FastAPI
 from app.access.guard import OPEN, Guard
 from app.api import ApiOptions, install_api
 from app.api.deps import Services
+from app.api.meters import Meters
 from app.pipeline.labels import LabelKeeper
 from app.pipeline.overview import Overview
 from app.pipeline.picking import Pickers
+from app.pipeline.place import CachePlace
 from app.pipeline.refresh import RefreshService
 from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
+from app.spans import UNTRACED, Tracing
 from tests.fakes import (
     FakeAttempts,
     FakeAuthProbe,
@@ -51,11 +54,13 @@ class Bench:
         attempts: How the last refresh ended.
         labels: What people call the members.
         breaker: Stands before the source.
+        meters: Count what happens.
+        tracing: Times what happens.
         app: The app.
         client: Speaks to it.
     """
 
-    def __init__(self, guard: Guard = OPEN) -> None:
+    def __init__(self, guard: Guard = OPEN, tracing: Tracing = UNTRACED) -> None:
         self.cache = FakeCache()
         self.clock = FakeClock()
         self.attempts = FakeAttempts()
@@ -66,7 +71,10 @@ class Bench:
         self.models = FakeModels()
         self.labels = FakeLabels()
         self.app = FastAPI()
-        install_api(self.app, ApiOptions(guard=guard))
+        self.meters = Meters()
+        self.tracing = tracing
+        options = ApiOptions(guard=guard, meters=self.meters, tracing=tracing)
+        install_api(self.app, options)
         transport = httpx.ASGITransport(app=self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
         self.use()
@@ -86,6 +94,8 @@ class Bench:
             self.clock,
             standing=standing,
             breakers={"sac": self.breaker},
+            ended=self.meters.ended,
+            tracing=self.tracing,
             labels=LabelKeeper({"sac": self.labels}, self.labels, self.clock),
         )
         timetable = Timetable(self.breaker)
@@ -104,6 +114,8 @@ class Bench:
             schedule=schedule,
             cache=self.cache,
             clock=self.clock,
+            place=CachePlace("memory://cache"),
+            meters=self.meters,
         )
         self.app.state.services = self.services
 

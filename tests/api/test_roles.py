@@ -36,6 +36,10 @@ GET /datasets/{name}/dimensions/{dimension} 401  401  200     200     200     40
 GET /datasets/{name}/versions    401  401  200     200     200     403     403 200   404
 GET /datasets/{name}/diff        401  401  200     200     200     403     403 200   404
 POST /refresh                    401  401  403     200     200     403     403 200   404
+GET /operations                  401  401  200     200     200     403     403 200   200
+GET /operations/{operation_id}   401  401  200     200     200     403     403 200   404
+GET /operations/{operation_id}/events 401  401  200     200     200     403     403 200   404
+DELETE /operations/{operation_id} 401  401  403     409     409     403     403 409   404
 POST /datasets/{name}/rollback   401  401  403     403     200     403     403 200   404
 GET /models                      401  401  403     403     200     403     403 403   403
 GET /models/{model_id}           401  401  403     403     200     403     403 403   403
@@ -67,9 +71,10 @@ BODIES: dict[str, Any] = {
 }
 
 
-def address(path: str) -> str:
+def address(path: str, operation: str = "0") -> str:
     """Return the address at which a route is asked."""
     names = {"name": DATASET, "model_id": "C1", "dimension": "dim_region"}
+    names["operation_id"] = operation
     filled = path.format(**names)
     asked = ADDRESSES.get(path, "")
     return asked if asked.startswith("/") else filled + asked
@@ -86,6 +91,7 @@ class Entrance:
         keys.append(stored(a_key("expired"), Role.OPERATE, expires=yesterday(self.rig.clock)))
         self.bench = Bench(self.rig.guard(*keys))
         self.bench.use(catalogue=FakeCatalogue(a_definition(DATASET), a_definition(OTHER)))
+        self.operation = ""
 
     def shown(self, caller: str) -> list[dict[str, str]]:
         """Return the headers of a caller, by every way that it may show who it is."""
@@ -114,6 +120,9 @@ async def entrance() -> AsyncIterator[Entrance]:
     async with entrance.bench.client as client:
         filled = await client.post("/refresh", headers={"X-API-Key": a_key("operate")})
         assert filled.status_code == 200
+        # It has ended, so that nobody can cancel it any more.
+        [done] = entrance.bench.services.operations.all()
+        entrance.operation = done.id
         yield entrance
 
 
@@ -147,7 +156,10 @@ async def test_the_matrix_holds(entrance: Entrance, route: tuple[str, str]) -> N
     for caller in CALLERS:
         for headers in entrance.shown(caller):
             answer = await entrance.bench.client.request(
-                method, address(path), headers=headers, json=BODIES.get(path)
+                method,
+                address(path, entrance.operation),
+                headers=headers,
+                json=BODIES.get(path),
             )
             found.setdefault(caller, set()).add(answer.status_code)
             check_refusal(answer)
@@ -180,6 +192,8 @@ async def test_a_bound_caller_hears_no_other_name(entrance: Entrance) -> None:
                 assert answer.json()["detail"].count(hidden) <= path.count(hidden)
             listed = (await entrance.bench.client.get("/datasets", headers=headers)).json()
             assert [one["name"] for one in listed["datasets"]] == [dataset]
+            ran = (await entrance.bench.client.get("/operations", headers=headers)).json()
+            assert [one["dataset"] for one in ran["operations"]] == [DATASET] * (caller == "own")
 
 
 async def test_a_hidden_dataset_looks_like_none(entrance: Entrance) -> None:
@@ -214,7 +228,7 @@ async def test_an_address_that_does_not_exist_is_for_known_callers(
     assert known.status_code in {404, 307}
 
 
-@pytest.mark.parametrize("path", [path for _, path in EXPECTED])
+@pytest.mark.parametrize("path", dict.fromkeys(path for _, path in EXPECTED))
 async def test_another_method_gets_nobody_in(entrance: Entrance, path: str) -> None:
     """Methods that a route does not take are answered without data."""
     for method in ("PUT", "PATCH", "TRACE", "OPTIONS", "DELETE", "GOT"):

@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from app.client import AsyncSeriesClient, ProblemError, ServiceError
-from tests.client.wire import FRESH, KEY, REFRESHED, URL, points, problem
+from tests.client.wire import DONE, FRESH, KEY, REFRESHED, RUNNING, URL, points, problem
 
 
 @pytest.fixture
@@ -41,12 +41,19 @@ async def test_pages_follow_the_links(
     assert pages == [[1.0], [2.0]]
 
 
-async def test_a_refresh_brings_its_result(
+async def test_refreshes_answer_or_run_on_their_own(
     client: AsyncSeriesClient, respx_mock: respx.MockRouter
 ) -> None:
-    """The answer says what was done."""
-    respx_mock.post(f"{URL}/refresh").mock(return_value=httpx.Response(200, json=REFRESHED))
+    """The plain call brings the result; the other one an operation."""
+    refresh = respx_mock.post(f"{URL}/refresh")
+    refresh.side_effect = [httpx.Response(200, json=REFRESHED), httpx.Response(202, json=RUNNING)]
+    operation = respx_mock.get(f"{URL}/operations/o%2F1")
+    operation.side_effect = [httpx.Response(200, json=body) for body in (RUNNING, DONE)]
+    respx_mock.delete(f"{URL}/operations/o%2F1").mock(return_value=httpx.Response(200, json=DONE))
     assert (await client.refresh()).version == 4
+    started = await client.start_refresh()
+    assert (await client.wait(started.id, every_s=0)).done
+    assert (await client.cancel(started.id)).done
 
 
 async def test_what_there_is_can_be_listed(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from app.client.answers import RefreshResult, ServiceError, read
-from tests.client.wire import REFRESHED, URL
+from app.client.answers import Operation, RefreshResult, ServiceError, read
+from tests.client.wire import DONE, REFRESHED, RUNNING, URL
 
 
 def test_fields_of_a_later_service_are_passed_over() -> None:
@@ -17,6 +17,15 @@ def test_fields_of_a_later_service_are_passed_over() -> None:
         "fresh",
         {"row_count": 3},
     )
+
+
+def test_an_operation_knows_whether_it_has_ended() -> None:
+    """Queued and running are on their way; all else is an end."""
+    running = read(msgspec.json.encode(RUNNING), Operation, URL)
+    done = read(msgspec.json.encode(DONE), Operation, URL)
+    assert (running.done, done.done) == (False, True)
+    assert done.result is not None
+    assert done.result.version == 4
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"dataset": 1}', b"\xff"])

@@ -71,7 +71,7 @@ def test_a_query_sends_what_is_asked_and_nothing_else() -> None:
 def test_names_in_paths_are_quoted() -> None:
     """A name cannot lead elsewhere."""
     assert calls.dataset_call("a/b").url == "/datasets/a%2Fb"
-    assert calls.dataset_call("../x").url == "/datasets/..%2Fx"
+    assert calls.operation_call("GET", "../x").url == "/operations/..%2Fx"
     call = calls.members_call("a", "d?", search="", after="", limit=2, where={"x": ["1", "2"]})
     assert call.url == "/datasets/a/dimensions/d%3F"
     assert call.params == (("limit", "2"), ("after", ""), ("dim_x", "1"), ("dim_x", "2"))
@@ -80,7 +80,11 @@ def test_names_in_paths_are_quoted() -> None:
 def test_a_refresh_sends_only_what_differs_from_the_usual() -> None:
     """The service refuses fields that it does not know, so none is sent in vain."""
     assert calls.refresh_call(None, {"full": False, "source": None}).body == {}
-    assert calls.refresh_call("sales", {"force": True}).body == {"force": True, "dataset": "sales"}
+    call = calls.refresh_call("sales", {"force": True}, prefer="respond-async")
+    assert (call.body, call.headers) == (
+        {"force": True, "dataset": "sales"},
+        {"Prefer": "respond-async"},
+    )
 
 
 def answer(response: httpx.Response) -> httpx.Response:

@@ -11,7 +11,7 @@ import pytest
 import respx
 
 from app.client import AsyncSeriesClient, ProblemError, SeriesClient, ServiceError
-from tests.client.wire import FRESH, KEY, REFRESHED, URL, points, problem, rows
+from tests.client.wire import DONE, FRESH, KEY, REFRESHED, RUNNING, URL, points, problem, rows
 
 
 @pytest.fixture
@@ -52,11 +52,25 @@ def test_pages_follow_the_links(client: SeriesClient, respx_mock: respx.MockRout
         list(client.pages(limit=2))
 
 
-def test_a_refresh_brings_its_result(client: SeriesClient, respx_mock: respx.MockRouter) -> None:
-    """The body holds what was asked for, and the answer what was done."""
-    route = respx_mock.post(f"{URL}/refresh").mock(return_value=httpx.Response(200, json=REFRESHED))
+def test_refreshes_answer_or_run_on_their_own(
+    client: SeriesClient, respx_mock: respx.MockRouter
+) -> None:
+    """The plain call brings the result; the other one an operation to look at, wait for, stop."""
+    refresh = respx_mock.post(f"{URL}/refresh")
+    refresh.side_effect = [httpx.Response(200, json=REFRESHED), httpx.Response(202, json=RUNNING)]
+    operation = respx_mock.get(f"{URL}/operations/o%2F1")
+    operation.side_effect = [httpx.Response(200, json=body) for body in (RUNNING, DONE)]
+    respx_mock.delete(f"{URL}/operations/o%2F1").mock(return_value=httpx.Response(200, json=DONE))
     assert client.refresh(full=True).version == 4
-    assert json.loads(route.calls[0].request.content) == {"full": True}
+    assert json.loads(refresh.calls[0].request.content) == {"full": True}
+    started = client.start_refresh("default")
+    assert not started.done
+    assert client.wait(started.id, every_s=0).result is not None
+    assert client.cancel(started.id).done
+    assert [call.request.headers.get("Prefer") for call in refresh.calls] == [
+        None,
+        "respond-async",
+    ]
 
 
 def test_what_there_is_can_be_listed(client: SeriesClient, respx_mock: respx.MockRouter) -> None:

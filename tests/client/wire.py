@@ -64,3 +64,5 @@ REFRESHED: Final = {
     "metadata": {"row_count": 3},
     "report": None,
 }
+RUNNING: Final = {"id": "o/1", "dataset": "default", "state": "running", "progress": {"rows": 1}}
+DONE: Final = {"id": "o/1", "dataset": "default", "state": "succeeded", "result": REFRESHED}

@@ -40,14 +40,19 @@ async def live() -> LiveResponse:
 @router.get(
     "/ready",
     summary="Can requests be answered?",
-    responses={503: {"model": ReadyResponse, "description": "The cache cannot be read"}},
+    responses={
+        503: {"model": ReadyResponse, "description": "The cache cannot be read, or it is stopping"}
+    },
 )
 async def ready(services: ServicesDep, response: Response) -> ReadyResponse:
-    """Try the cache of the default dataset; an empty one is ready, a broken one is not.
+    """Try the cache: an empty one is ready; one that fails, or is broken, is not.
 
-    The tenant is not asked: while it is down, the cache is served all the same.
+    Nor is a service that is stopping; it serves readers until it is told to close. The tenant is
+    not asked: while it is down, the cache is served all the same.
     """
-    answer = await readiness(services.cache, services.dataset())
+    stopping = services.operations.stopping
+    names = services.catalogue.names
+    answer = await readiness(services.cache, names, services.place, stopping=stopping)
     if answer.status == "not_ready":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return answer

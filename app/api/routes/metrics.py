@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.deps import ServicesDep
-from app.api.metrics import MEDIA_TYPE, metrics_text
+from app.api.metrics import MEDIA_TYPE, metrics_text, standing
 
 router = APIRouter(tags=["health"])
 
@@ -23,6 +23,7 @@ router = APIRouter(tags=["health"])
     },
 )
 async def metrics(services: ServicesDep) -> Response:
-    """Tell how the breaker stands, and age, freshness, rows and version of every dataset."""
-    datasets = await services.overview.datasets()
-    return Response(metrics_text(services.breaker.status(), datasets), media_type=MEDIA_TYPE)
+    """Tell what was counted since the start, and how the service and each dataset stand."""
+    return Response(
+        metrics_text(services.meters.registry, await standing(services)), media_type=MEDIA_TYPE
+    )
