@@ -140,7 +140,7 @@ def _revision(last_event_id: str | None, operation: Operation) -> int:
 
 
 def _accepted(operation: Operation, request: Request, wanted: Preference) -> Response:
-    place = f"{request.scope.get('root_path', '')}/operations/{operation.id}"
+    place = f"{request.scope.get('root_path', '')}/refreshes/{operation.id}"
     headers = {"Location": place, "Retry-After": str(POLL_S), **_applied(wanted)}
     return _json(OperationResponse.of(operation), HTTPStatus.ACCEPTED, headers)
 

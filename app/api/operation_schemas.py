@@ -110,6 +110,6 @@ class OperationResponse(BaseModel):
 class OperationsResponse(BaseModel):
     """The operations that are remembered, the newest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"operations": [_RUNNING]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refreshes": [_RUNNING]}]})
 
-    operations: list[OperationResponse]
+    refreshes: list[OperationResponse]

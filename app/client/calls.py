@@ -137,7 +137,7 @@ def refresh_call(
 
 def operation_call(method: str, operation: str) -> Call:
     """Ask for, or cancel, a refresh that runs on its own."""
-    return Call(method, f"/operations/{_part(operation)}")
+    return Call(method, f"/refreshes/{_part(operation)}")
 
 
 def dataset_call(name: str) -> Call:

@@ -265,7 +265,7 @@ class Operations:
         raise UnknownOperationError(
             "There is no such operation. Operations live in one process, and are forgotten "
             "an hour after their end.",
-            next_step="GET /operations lists them, and GET /datasets tells how each stands.",
+            next_step="GET /refreshes lists them, and GET /datasets tells how each stands.",
         )
 
     def all(self) -> tuple[Operation, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 
 import pyarrow as pa
 import pytest
@@ -15,7 +17,7 @@ from app.pipeline.series import SeriesReader
 from app.records import CachedSeries, Grain, SeriesMetadata
 from tests.api.bench import Bench
 from tests.fakes import FakeCache, FakeCatalogue, a_standing
-from tests.lag import lag_of
+from tests.lag import least_lag_of
 
 ROWS = 900_000
 
@@ -48,9 +50,17 @@ async def test_a_large_answer_leaves_the_loop_free(
     bench: Bench, large: CachedSeries, form: Format
 ) -> None:
     """While 900,000 points are written, the loop never stands still for long."""
-    bench.cache.versions["default"] = [large]
-    lag = await lag_of(bench.get(f"/series?format={form}&end=2100"))
-    assert lag.share < 0.5
+    url, versions = f"/series?format={form}&end=2100", count()
+
+    async def taken() -> None:
+        # Each time another version, of which nothing is known yet.
+        bench.cache.versions["default"] = [replace(large, version=next(versions))]
+        # To decompress the answer, on the same loop, is the caller's part.
+        async with bench.client.stream("GET", url) as answer:
+            async for _ in answer.aiter_raw():
+                pass
+
+    assert (await least_lag_of(taken)).share < 0.5
 
 
 async def test_the_same_work_on_the_loop_would_be_noticed(large: CachedSeries) -> None:
@@ -62,4 +72,4 @@ async def test_the_same_work_on_the_loop_would_be_noticed(large: CachedSeries) -
     async def blocking() -> bytes:
         return b"".join(json_rows(answer))
 
-    assert (await lag_of(blocking())).share > 0.75
+    assert (await least_lag_of(blocking)).share > 0.75

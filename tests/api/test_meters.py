@@ -36,13 +36,13 @@ async def test_requests_are_counted_by_route_and_status(filled: Bench) -> None:
     """A path with a name in it is counted under its template."""
     await filled.get("/datasets/default/versions")
     await filled.get("/datasets/other/versions")
-    await filled.get(f"/operations/{'0' * 32}")
+    await filled.get(f"/refreshes/{'0' * 32}")
     await filled.get("/docs")
     assert routes(filled.meters) == {
         ("POST", "/refresh", "200"),
         ("GET", "/datasets/{name}/versions", "200"),
         ("GET", "/datasets/{name}/versions", "404"),
-        ("GET", "/operations/{operation_id}", "404"),
+        ("GET", "/refreshes/{operation_id}", "404"),
         ("GET", "/docs", "200"),
     }
     assert value(filled.meters, "sac_series_http_requests_in_progress") == 0
@@ -150,8 +150,8 @@ def test_retries_and_tokens_are_counted() -> None:
 async def test_a_stream_counts_until_it_begins(filled: Bench) -> None:
     """How long somebody watches says nothing of how fast the service is."""
     (operation,) = filled.services.operations.all()
-    await filled.get(f"/operations/{operation.id}/events")
-    labels = {"method": "GET", "route": "/operations/{operation_id}/events", "status": "200"}
+    await filled.get(f"/refreshes/{operation.id}/events")
+    labels = {"method": "GET", "route": "/refreshes/{operation_id}/events", "status": "200"}
     assert value(filled.meters, SERVED, **labels) == 1
     meters = Meters()
     answer = Served(200, [(b"content-type", b"text/event-stream; charset=utf-8")], 1.0, 900.0)

@@ -31,9 +31,9 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
     assert set(document["paths"]) == {
         "/series",
         "/refresh",
-        "/operations",
-        "/operations/{operation_id}",
-        "/operations/{operation_id}/events",
+        "/refreshes",
+        "/refreshes/{operation_id}",
+        "/refreshes/{operation_id}/events",
         "/datasets",
         "/datasets/{name}",
         "/datasets/{name}/dimensions/{dimension}",

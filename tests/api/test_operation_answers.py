@@ -16,7 +16,7 @@ from app.pipeline.operations import Asked, Operation
 from app.records import Progress
 from tests.fakes import FakeClock
 
-SCOPE: Scope = {"type": "http", "method": "GET", "path": "/operations/x/events", "headers": []}
+SCOPE: Scope = {"type": "http", "method": "GET", "path": "/refreshes/x/events", "headers": []}
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ GET /datasets/{name}/dimensions/{dimension} 401  401  200     200     200     40
 GET /datasets/{name}/versions    401  401  200     200     200     403     403 200   404
 GET /datasets/{name}/diff        401  401  200     200     200     403     403 200   404
 POST /refresh                    401  401  403     200     200     403     403 200   404
-GET /operations                  401  401  200     200     200     403     403 200   200
-GET /operations/{operation_id}   401  401  200     200     200     403     403 200   404
-GET /operations/{operation_id}/events 401  401  200     200     200     403     403 200   404
-DELETE /operations/{operation_id} 401  401  403     409     409     403     403 409   404
+GET /refreshes                   401  401  200     200     200     403     403 200   200
+GET /refreshes/{operation_id}    401  401  200     200     200     403     403 200   404
+GET /refreshes/{operation_id}/events 401  401  200     200     200     403     403 200   404
+DELETE /refreshes/{operation_id} 401  401  403     409     409     403     403 409   404
 POST /datasets/{name}/rollback   401  401  403     403     200     403     403 200   404
 GET /models                      401  401  403     403     200     403     403 403   403
 GET /models/{model_id}           401  401  403     403     200     403     403 403   403
@@ -192,8 +192,8 @@ async def test_a_bound_caller_hears_no_other_name(entrance: Entrance) -> None:
                 assert answer.json()["detail"].count(hidden) <= path.count(hidden)
             listed = (await entrance.bench.client.get("/datasets", headers=headers)).json()
             assert [one["name"] for one in listed["datasets"]] == [dataset]
-            ran = (await entrance.bench.client.get("/operations", headers=headers)).json()
-            assert [one["dataset"] for one in ran["operations"]] == [DATASET] * (caller == "own")
+            ran = (await entrance.bench.client.get("/refreshes", headers=headers)).json()
+            assert [one["dataset"] for one in ran["refreshes"]] == [DATASET] * (caller == "own")
 
 
 async def test_a_hidden_dataset_looks_like_none(entrance: Entrance) -> None:
@@ -250,7 +250,7 @@ def test_the_page_says_the_same() -> None:
     page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
     documented: dict[tuple[str, str], str] = {}
     for method, cell, words in re.findall(
-        r"^\| `(GET|POST) ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE
+        r"^\| `(GET|POST|DELETE) ([^|]*) \| ([^|]*) \|$", page, re.MULTILINE
     ):
         documented |= {(method, path): words for path in re.findall(r"/[\w./{}-]+", cell)}
     assert set(documented) == set(ROUTES)

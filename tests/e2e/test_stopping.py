@@ -59,7 +59,7 @@ class Service:
         """Wait until an operation has ended that nobody here asked for, and return it."""
         end = time.monotonic() + PATIENCE_S
         while True:
-            listed: list[dict[str, Any]] = self.client.get("/operations").json()["operations"]
+            listed: list[dict[str, Any]] = self.client.get("/refreshes").json()["refreshes"]
             if listed and listed[0]["ended"] is not None:
                 return listed[0]
             assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""`GET /operations`, `GET /operations/{id}`, its events, and `DELETE`."""
+"""`GET /refreshes`, `GET /refreshes/{id}`, its events, and `DELETE`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from app.api.openapi import problems
 from app.api.operation_answers import EVENT_SCHEMA, events_answer, operation_answer
 from app.api.operation_schemas import OperationResponse, OperationsResponse
 
-router = APIRouter(prefix="/operations", tags=["operations"])
+router = APIRouter(prefix="/refreshes", tags=["operations"])
 
 
 @router.get("", summary="List the refreshes that run, and those that ended of late")
 async def operations(services: ServicesDep) -> OperationsResponse:
     """List all refreshes of this process, the newest first, whoever asked for them."""
     found = services.operations.all()
-    return OperationsResponse(operations=[OperationResponse.of(one) for one in found])
+    return OperationsResponse(refreshes=[OperationResponse.of(one) for one in found])
 
 
 @router.get(

@@ -30,7 +30,7 @@ async def test_respond_async_answers_at_once_with_where_to_ask(bench: Bench) -> 
     answer = await begun(bench)
     body = answer.json()
     assert answer.status_code == 202
-    assert answer.headers["location"] == f"/operations/{body['id']}"
+    assert answer.headers["location"] == f"/refreshes/{body['id']}"
     assert answer.headers["retry-after"] == "2"
     assert answer.headers["preference-applied"] == "respond-async"
     assert answer.headers["cache-control"] == "no-store"
@@ -67,7 +67,7 @@ async def test_the_same_refresh_is_the_same_operation(bench: Bench) -> None:
     again = await bench.client.post("/refresh", headers=ASYNC)
     other = await bench.client.post("/refresh", headers=ASYNC, json={"full": True})
     assert again.headers["location"] == first.headers["location"] != other.headers["location"]
-    listed = (await bench.get("/operations")).json()["operations"]
+    listed = (await bench.get("/refreshes")).json()["refreshes"]
     assert [one["id"] for one in listed] == [other.json()["id"], first.json()["id"]]
     assert [one["full"] for one in listed] == [True, False]
 
@@ -111,7 +111,7 @@ async def test_a_callers_mistake_is_refused_at_once(bench: Bench) -> None:
     """A dataset that does not exist makes no operation."""
     answer = await bench.client.post("/refresh", headers=ASYNC, json={"dataset": "other"})
     assert problem(answer, 404)["code"] == "unknown_dataset"
-    assert (await bench.get("/operations")).json() == {"operations": []}
+    assert (await bench.get("/refreshes")).json() == {"refreshes": []}
 
 
 async def test_the_place_keeps_the_path_of_a_proxy(bench: Bench) -> None:
@@ -119,7 +119,7 @@ async def test_the_place_keeps_the_path_of_a_proxy(bench: Bench) -> None:
     transport = httpx.ASGITransport(app=bench.app, root_path="/sac")
     async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
         answer = await client.post("/sac/refresh", headers=ASYNC)
-    assert answer.headers["location"].startswith("/sac/operations/")
+    assert answer.headers["location"].startswith("/sac/refreshes/")
 
 
 async def test_cancelling_ends_it_and_publishes_nothing(filled: Bench) -> None:
@@ -140,27 +140,27 @@ async def test_cancelling_ends_it_and_publishes_nothing(filled: Bench) -> None:
 
 async def test_what_has_ended_cannot_be_cancelled(filled: Bench) -> None:
     """A 409 that says how it ended."""
-    (one,) = (await filled.get("/operations")).json()["operations"]
-    answer = await filled.client.delete(f"/operations/{one['id']}")
+    (one,) = (await filled.get("/refreshes")).json()["refreshes"]
+    answer = await filled.client.delete(f"/refreshes/{one['id']}")
     assert "it succeeded" in problem(answer, 409)["detail"]
 
 
 @pytest.mark.parametrize("path", ["", "/events"])
 async def test_an_unknown_operation_is_not_found(bench: Bench, path: str) -> None:
     """The words say that operations are forgotten, and where to look."""
-    body = problem(await bench.get(f"/operations/{'0' * 32}{path}"), 404)
+    body = problem(await bench.get(f"/refreshes/{'0' * 32}{path}"), 404)
     assert body["code"] == "unknown_operation"
     assert "forgotten" in body["detail"]
 
 
 async def test_events_of_what_has_ended_are_its_end(filled: Bench) -> None:
     """A reader that comes late gets one `done`, and the stream closes."""
-    (one,) = (await filled.get("/operations")).json()["operations"]
-    answer = await filled.get(f"/operations/{one['id']}/events")
+    (one,) = (await filled.get("/refreshes")).json()["refreshes"]
+    answer = await filled.get(f"/refreshes/{one['id']}/events")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text.count("event: done") == 1
     number = re.findall(r"^id: (\d+)\r$", answer.text, re.MULTILINE)[-1]
-    again = await filled.get(f"/operations/{one['id']}/events", Last_Event_ID=number)
+    again = await filled.get(f"/refreshes/{one['id']}/events", Last_Event_ID=number)
     assert (again.status_code, again.text) == (204, "")
 
 
