@@ -39,7 +39,7 @@ class ModelsResponse(BaseModel):
         return cls(models=[ModelSummaryModel.model_validate(model) for model in models])
 
 
-class MemberModel(BaseModel):
+class SampleMemberModel(BaseModel):
     """One member of a dimension."""
 
     id: str = Field(description="As rows and filters write it.")
@@ -57,7 +57,7 @@ class ColumnModel(BaseModel):
     )
     label: str
     type: str
-    members: list[MemberModel] = Field(description="Some members, where they can be read.")
+    members: list[SampleMemberModel] = Field(description="Some members, where they can be read.")
 
 
 class ModelResponse(BaseModel):

@@ -137,10 +137,24 @@ def install_openapi(app: FastAPI, *, protected: bool = False) -> None:
     generate = app.openapi
 
     def openapi() -> dict[str, Any]:
-        document = _with_columns_type(_with_problem_type(generate()))
+        document = _with_columns_type(_with_problem_type(_without_unused(generate())))
         return with_access(document, protected=protected)
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
+
+
+def _without_unused(document: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI declares an error of its own for every route with a parameter. Those that can fail
+    # declare ours; for the others any text will do.
+    reference = "#/components/schemas/HTTPValidationError"
+    for path in document["paths"].values():
+        for operation in path.values():
+            content = operation["responses"].get("422", {}).get("content", {})
+            if content.get("application/json", {}).get("schema", {}).get("$ref") == reference:
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+    return document
 
 
 def _with_problem_type(document: dict[str, Any]) -> dict[str, Any]:

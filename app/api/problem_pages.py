@@ -43,6 +43,13 @@ REMEDIES: Final[Mapping[type[errors.SeriesError], str]] = {
     errors.CallerError: "Send a key or a token that may do this; docs/security.md tells how.",
     errors.TooManyRequestsError: "Ask again later; `Retry-After` says when.",
     errors.UnknownProblemError: "GET /problems lists those there are.",
+    errors.UnknownOperationError: "GET /refreshes lists those there are.",
+    errors.OperationEndedError: "GET the refresh; it tells what came of it.",
+    errors.RefreshCancelledError: "Refresh again.",
+    errors.ServiceStoppingError: "Ask again after `Retry-After`; another replica, or the next "
+    "start, will answer.",
+    errors.IssuerUnavailableError: "Ask again later. If it lasts, check that OIDC_ISSUER is right "
+    "and can be reached.",
 }
 
 
