@@ -169,6 +169,8 @@ class PullReport:
         restarts: How often the pull began anew because the data changed meanwhile.
         time_aggregation: The rule that the source knows for this measure or these accounts;
             None if it knows none.
+        basis: A hash of what decides the values beside the definition and the facts, such as
+            the tenant and its masters; rows of two pulls mix only if it is the same.
     """
 
     expected: int | None
@@ -183,6 +185,7 @@ class PullReport:
     slices: int = 1
     restarts: int = 0
     time_aggregation: TimeAggregation | None = None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.catalogue import Role
-from app.errors import MixedDataError, UnknownColumnError
+from app.errors import MixedDataError, SourceAnswerError, UnknownColumnError
 from app.records import TimeAggregation
 
 ID: Final = "ID"
@@ -21,6 +21,10 @@ EXCEPTION_AGGREGATION: Final = "exceptionAggregationType"
 # SAC shows income, and liabilities and equity, with the other sign than it stores.
 # https://userapps.support.sap.com knowledge 3614771
 _TURNED_TYPES: Final = pa.array(["INC", "LEQ"])
+UNASSIGNED: Final = "#"
+# Stands before an id that has no date, so that no grain takes its digits for one.
+_UNDATED: Final = "no date for "
+_NO_DATE_AT_ALL: Final = r"^(?:#|0{4,8}|\s*)$"
 _RULES: Final[Mapping[str, TimeAggregation]] = {
     "LAST": TimeAggregation.LAST,
     "AVG": TimeAggregation.AVG,
@@ -64,14 +68,31 @@ def turn_signs(rows: pa.Table, account: str, turned: pa.Array, measure: str) -> 
         measure: The column of the values; what is no number stays as it is.
     """
     values = rows[measure]
+    number = pc.match_substring_regex(values, r"^[+-]?[0-9.]")
+    bare = pc.replace_substring_regex(values, r"^[+-]", "")
     negative = pc.starts_with(values, "-")
-    number = pc.match_substring_regex(values, r"^-?[0-9.]")
-    other = pc.if_else(
-        negative, pc.utf8_slice_codeunits(values, 1), pc.binary_join_element_wise("-", values, "")
-    )
+    other = pc.if_else(negative, bare, pc.binary_join_element_wise("-", bare, ""))
     turn = pc.and_(pc.is_in(rows[account], value_set=turned), number)
     changed = pc.if_else(turn, other, values)
     return rows.set_column(rows.schema.get_field_index(measure), measure, changed)
+
+
+def check_accounts(rows: pa.Table, account: str, master: pa.Table) -> None:
+    """Refuse rows of an account that the master does not know; an unassigned one has no sign.
+
+    Raises:
+        SourceAnswerError: Names the account.
+    """
+    known = pa.concat_arrays([master[ID].combine_chunks(), pa.array([UNASSIGNED])])
+    strange = pc.unique(rows[account]).drop_null()
+    strange = strange.filter(pc.invert(pc.is_in(strange, value_set=known)))
+    if len(strange):
+        raise SourceAnswerError(
+            f"The account '{strange[0]}' is not in the account master, so it is not known whether "
+            "its sign is turned.",
+            next_step="Leave the account out in the filter, or set the sign of the dataset to "
+            "stored.",
+        )
 
 
 def time_aggregation(master: pa.Table, accounts: frozenset[str]) -> TimeAggregation:
@@ -104,19 +125,46 @@ def time_aggregation(master: pa.Table, accounts: frozenset[str]) -> TimeAggregat
 def calendar_dates(rows: pa.Table, column: str, master: pa.Table) -> pa.Table:
     """Return rows with the customer's own date ids replaced by the dates that the master names.
 
-    An id that the master lacks, or gives no date for, stays as it is, and is counted later.
+    An id that the master lacks, or gives no date for, becomes a text that is no date and is
+    counted later: `202401` may be any period of the customer's. `#` and zeros stay as they are.
 
     Args:
         rows: Text columns.
         column: The column of the date ids.
         master: The ids in the first column, their dates in the second.
     """
+    own = rows[column].combine_chunks()
     ids, dates = master.column(0).combine_chunks(), master.column(1).combine_chunks()
-    place = pc.index_in(rows[column], value_set=ids)
-    found = dates.take(place.combine_chunks())
+    found = dates.take(pc.index_in(own, value_set=ids))
     named = pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)
-    replaced = pc.coalesce(named, rows[column].combine_chunks())
+    plain = pc.match_substring_regex(own, _NO_DATE_AT_ALL)
+    undated = pc.if_else(plain, own, pc.binary_join_element_wise(_UNDATED, own, ""))
+    replaced = pc.coalesce(named, undated)
     return rows.set_column(rows.schema.get_field_index(column), column, replaced)
+
+
+def check_days(master: pa.Table, seen: frozenset[str], rule: TimeAggregation) -> None:
+    """Refuse two date ids of one date where the values of two dates are no sum.
+
+    Args:
+        master: The ids in the first column, their dates in the second.
+        seen: The ids that rows held.
+        rule: How the values of several dates are combined.
+
+    Raises:
+        MixedDataError: Names the two ids and their date.
+    """
+    if rule is TimeAggregation.SUM:
+        return
+    of_day: dict[str, str] = {}
+    for own, day in zip(master.column(0).to_pylist(), master.column(1).to_pylist(), strict=True):
+        if own in seen and day and of_day.setdefault(day, own) != own:
+            raise MixedDataError(
+                f"The date ids '{of_day[day]}' and '{own}' both stand for {day}, and values over "
+                f"time are not added up but combined by {rule}.",
+                next_step="Leave one of them out in the filter, choose another date_attribute, or "
+                "set the time_aggregation of the dataset to sum.",
+            )
 
 
 def key_column(columns: tuple[str, ...], entity_set: str) -> str:

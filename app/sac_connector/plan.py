@@ -27,8 +27,8 @@ class PullPlan:
         entity_set: Where the rows come from.
         select: All columns that are asked for.
         order: The columns that order the rows; they tell every row apart as far as rows can be.
-        texts: The text columns that are decoded: date, dimensions, and the account if it is
-            needed for the sign.
+        texts: The text columns that are decoded: date first, then dimensions, and the account if
+            it is needed for the sign.
         measure: The measure.
         row_filter: The whole filter; None for all rows.
         account: The account dimension of an account model, if it is kept or decides the sign.
@@ -43,6 +43,11 @@ class PullPlan:
     row_filter: str | None
     account: str | None = None
     master: str | None = None
+
+    @property
+    def date_column(self) -> str:
+        """The date column."""
+        return self.texts[0]
 
     @property
     def added_up(self) -> bool:

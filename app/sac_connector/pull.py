@@ -28,15 +28,15 @@ from app.records import (
     Progress,
     ProgressCallback,
     PullReport,
-    Sign,
     TimeAggregation,
 )
 from app.sac_connector import answers, slices, wire
 from app.sac_connector.chain import Chain, Fetched, merged
 from app.sac_connector.filters import joined, literal
+from app.sac_connector.masters import check_days
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES, PullPlan, plan_pull
-from app.sac_connector.readings import Reading, prepare, rule_over_time
+from app.sac_connector.readings import Reading, basis_of, prepare, rule_over_time
 from app.sac_connector.sums import AllTotals, ReadSums, adds_up
 
 # More ranges than run at once, so that a range with many rows does not leave the others idle.
@@ -109,6 +109,8 @@ class SacPull:
         self._keys: list[pa.Table] = []
         self._read: ReadSums | None = None
         self._accounts: set[str] = set()
+        self._date_ids: set[str] = set()
+        self._basis = ""
         self._rule: TimeAggregation | None = None
         self._report: PullReport | None = None
 
@@ -147,6 +149,7 @@ class SacPull:
             token_renewals=self._issued() - first,
             slices=len(self._chains),
             time_aggregation=self._rule,
+            basis=self._basis,
         )
 
     async def _first_token(self, session: Session) -> int:
@@ -163,15 +166,14 @@ class SacPull:
         self._expected = before.count
         self._chains = self._cut(session, plan, reading, before)
         self._chains[0].first = whole
-        # Signs that were turned, and dates from a master, are no longer what the tenant adds up.
-        if before.totals is not None and definition.sign is Sign.STORED and plan.master is None:
+        if before.totals is not None:
             self._read = ReadSums(plan.texts, plan.measure)
         try:
             async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
                 async for page in fetched:
                     if self._read is not None:
                         await asyncio.to_thread(self._read.add, page.rows)
-                    yield self._accounted(page, plan)
+                    yield await self._accounted(page, plan, reading)
             self._check_ranges()
         except IncompletePullError as error:
             if await self._changed(session, plan, model, before):
@@ -184,6 +186,10 @@ class SacPull:
             raise self._data_changed()
         self._check_keys()
         self._rule = rule_over_time(definition, plan, reading, frozenset(self._accounts))
+        rule = definition.time_aggregation or self._rule or TimeAggregation.SUM
+        if reading.dates is not None:
+            check_days(reading.dates, frozenset(self._date_ids), rule)
+        self._basis = basis_of(session.root, self._rule, reading)
 
     def _condition(self) -> str | None:
         if self._since is None:
@@ -288,15 +294,21 @@ class SacPull:
     def _range(self, session: Session, query: wire.SetQuery, reading: Reading) -> Chain:
         return Chain(session.get, query, reading.decode, probe=lambda: session.count(query))
 
-    def _accounted(self, page: Fetched, plan: PullPlan) -> Page:
+    async def _accounted(self, page: Fetched, plan: PullPlan, reading: Reading) -> Page:
         self._pages += 1
         self._rows += page.rows.num_rows
         self._bytes += page.size_bytes
         if plan.added_up:
             self._expected = self._expected or self._chains[0].expected
             self._keys.append(page.rows.select(plan.texts))
-        if plan.account in page.rows.column_names:
-            self._accounts.update(filter(None, pc.unique(page.rows[plan.account]).to_pylist()))
+        if plan.account is not None and plan.account in page.rows.column_names:
+            self._accounts |= _members(page.rows, plan.account)
+        if reading.dates is not None:
+            self._date_ids |= _members(page.rows, plan.date_column)
+        rows = page.rows
+        # What was read is held against the tenant's own sums and keys, so it is changed after that.
+        if reading.finish is not None:
+            rows = await asyncio.to_thread(reading.finish, rows)
         self._progress(
             Progress(
                 rows=self._rows,
@@ -306,7 +318,7 @@ class SacPull:
             )
         )
         columns = list(dict.fromkeys(self._definition.columns))
-        return Page(self._pages, page.rows.select(columns), page.size_bytes)
+        return Page(self._pages, rows.select(columns), page.size_bytes)
 
     def _check_ranges(self) -> None:
         """The ranges together must hold all rows, whatever each of them counted."""
@@ -367,3 +379,7 @@ class SacPull:
         if self._expected is not None:
             return "count"
         return "entities" if all(chain.numbered for chain in self._chains) else "short_page"
+
+
+def _members(rows: pa.Table, column: str) -> set[str]:
+    return set(filter(None, pc.unique(rows[column]).to_pylist()))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 import pyarrow as pa
 
 from app.errors import UnknownColumnError
@@ -22,12 +24,18 @@ class Reading:
     """What is needed to read the rows of a pull.
 
     Attributes:
-        decode: Turns the rows of an answer into text columns.
+        decode: Turns the rows of an answer into text columns, as the tenant wrote them.
+        finish: Turns signs and names dates in such rows; None if there is nothing to do.
         accounts: The account master; None if nothing depends on it.
+        dates: The customer's own date ids and their dates; None if the ids are dates.
+        turned: The accounts whose sign is turned; None if none is.
     """
 
     decode: Decode
+    finish: Callable[[pa.Table], pa.Table] | None
     accounts: pa.Table | None
+    dates: pa.Table | None
+    turned: pa.Array | None
 
 
 async def prepare(
@@ -49,7 +57,11 @@ async def prepare(
     if plan.master is not None and definition.date_attribute is not None:
         texts = _date_columns(plan.master, definition.date_attribute, model.schema)
         dates = await session.master(plan.master, texts, page_rows)
-    return Reading(_decoder(definition, plan, accounts, dates), accounts)
+    turned = None
+    if accounts is not None and definition.sign is Sign.DISPLAY:
+        turned = masters.turned_accounts(accounts)
+    decode = answers.RowDecoder(plan.texts, plan.measure).decode
+    return Reading(decode, _finisher(plan, accounts, dates, turned), accounts, dates, turned)
 
 
 def rule_over_time(
@@ -117,23 +129,33 @@ def _date_columns(entity_set: str, attribute: str, schema: EntitySchema) -> tupl
     return masters.key_column(columns, entity_set), attribute
 
 
-def _decoder(
-    definition: DatasetDefinition,
-    plan: PullPlan,
-    accounts: pa.Table | None,
-    dates: pa.Table | None,
-) -> Decode:
-    decoder = answers.RowDecoder(plan.texts, plan.measure)
-    turned = None
-    if accounts is not None and definition.sign is Sign.DISPLAY:
-        turned = masters.turned_accounts(accounts)
+def _finisher(
+    plan: PullPlan, accounts: pa.Table | None, dates: pa.Table | None, turned: pa.Array | None
+) -> Callable[[pa.Table], pa.Table] | None:
+    if turned is None and dates is None:
+        return None
 
-    def decode(value: msgspec.Raw, page: int) -> pa.Table:
-        rows = decoder.decode(value, page)
-        if turned is not None and plan.account is not None:
+    def finish(rows: pa.Table) -> pa.Table:
+        if turned is not None and accounts is not None and plan.account is not None:
+            masters.check_accounts(rows, plan.account, accounts)
             rows = masters.turn_signs(rows, plan.account, turned, plan.measure)
         if dates is not None:
-            rows = masters.calendar_dates(rows, definition.date_column, dates)
+            rows = masters.calendar_dates(rows, plan.date_column, dates)
         return rows
 
-    return decode
+    return finish
+
+
+def basis_of(root: str, rule: TimeAggregation | None, reading: Reading) -> str:
+    """Return a hash of what decides the values beside the definition and the facts.
+
+    That is the tenant and what its masters say. Values of two pulls belong into one series only
+    if it is the same.
+
+    Args:
+        root: The service root of the model.
+        rule: What the account master says of periods.
+        reading: The masters.
+    """
+    turned = [] if reading.turned is None else sorted(reading.turned.to_pylist())
+    return hashlib.sha256(json.dumps([root, rule, turned]).encode()).hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -10,14 +11,19 @@ from decimal import Decimal
 import pytest
 
 from app.catalogue import FoundBy, Role
-from app.errors import MixedDataError, SourceError, UnknownColumnError, UnknownModelError
+from app.errors import (
+    MixedDataError,
+    SourceError,
+    UnknownColumnError,
+    UnknownModelError,
+)
 from app.pipeline.contract import dimension_names
 from app.records import DatasetDefinition, PullMode, Sign, TimeAggregation
 from demo.tenant.calendars import OWN_PERIODS, START, own_periods
 from demo.tenant.samples import ACCOUNT_MEMBERS, ACCOUNTS, PLAN
 from tests.e2e.faulty import MONTHS, pulled
 from tests.sac_connector.rig import reaching
-from tests.simulated_tenant import SimulatedTenant
+from tests.simulated_tenant import Cell, Dimension, SimulatedTenant
 
 LEDGER = replace(
     MONTHS,
@@ -145,6 +151,51 @@ async def test_own_date_ids_become_the_days_of_their_master(
     rows = found.rows.to_pylist()
     assert {(row["date"], row["dim_region"]): row["value"] for row in rows} == expected
     assert found.skipped == {"date_unparsable": found.rows_read - len(expected)}
+
+
+OWN = replace(
+    MONTHS, model_id="COWN", value_column="Amount", dimensions=("Region",), date_attribute="START"
+)
+
+
+def add_own(
+    tenant: SimulatedTenant, days: Mapping[str, str | None], rows: list[list[Cell]]
+) -> None:
+    """Give the tenant a model whose date ids stand for these days."""
+    members: list[str | dict[str, str | None]] = [
+        {"id": own, "START": day} for own, day in days.items()
+    ]
+    date: Dimension = {"name": "Date", "role": "date", "members": members, "attributes": ["START"]}
+    tenant.add_model("COWN", dimensions=[date, "Region"], measures=["Amount"], rows=rows)
+
+
+@pytest.mark.parametrize("mode", [PullMode.FACTS, PullMode.AGGREGATES])
+@pytest.mark.parametrize("page_rows", [2, 100])
+async def test_two_own_periods_of_one_date_are_one_point(
+    tenant: SimulatedTenant, mode: PullMode, page_rows: int
+) -> None:
+    """A closing period is added to the last one; it is no sign of data that changed."""
+    days = {"P11": "2024-11-01", "P12": "2024-12-01", "P13": "2024-12-01"}
+    add_own(tenant, days, [[own, f"R{n}", 2**n] for n in (0, 1) for own in days])
+    async with reaching(tenant, page_rows=page_rows) as rig:
+        found = await pulled(rig, replace(OWN, mode=mode, dimensions=()))
+        values = found.rows["value"].to_pylist()
+        with pytest.raises(MixedDataError, match="'P12' and 'P13' both stand for 2024-12-01"):
+            await pulled(rig, replace(OWN, mode=mode, time_aggregation=TimeAggregation.LAST))
+    assert values == [3.0, 6.0]
+
+
+async def test_own_ids_that_look_like_months_are_none(tenant: SimulatedTenant) -> None:
+    """`202403` without a date in the master is left out and counted; it is not March."""
+    add_own(
+        tenant,
+        {"202401": "2023-10-01", "202402": "2023-11-01", "202403": None},
+        [["202401", "R", 1], ["202402", "R", 2], ["202403", "R", 4]],
+    )
+    async with reaching(tenant) as rig:
+        found = await pulled(rig, OWN)
+    assert [str(day) for day in found.rows["date"].to_pylist()] == ["2023-10-01", "2023-11-01"]
+    assert found.skipped == {"date_unparsable": 1}
 
 
 async def test_a_date_attribute_that_the_master_lacks_is_named(tenant: SimulatedTenant) -> None:

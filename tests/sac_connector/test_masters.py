@@ -1,5 +1,6 @@
 """What masters decide: signs, rules over time, calendar dates."""
 
+from datetime import date
 from decimal import Decimal
 
 import pyarrow as pa
@@ -7,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.errors import MixedDataError, UnknownColumnError
-from app.records import TimeAggregation
+from app.errors import MixedDataError, SourceAnswerError, UnknownColumnError
+from app.periods import SkipReason, parse_id
+from app.records import Grain, TimeAggregation
 from app.sac_connector.masters import (
     calendar_dates,
+    check_accounts,
+    check_days,
     key_column,
     time_aggregation,
     turn_signs,
@@ -41,10 +45,11 @@ def test_income_and_liabilities_are_turned() -> None:
 
 def test_signs_turn_to_the_last_digit() -> None:
     """Turning changes the sign alone: no digit, no null, and nothing that is no number."""
-    values = ["-12.50", "0.0000001", None, "n/a", "-5"]
-    page = rows(values, ["REV", "DEBT", "REV", "REV", "COST"])
+    values = ["-12.50", "0.0000001", None, "n/a", "-5", "+7", "+-7", "-1e3"]
+    page = rows(values, ["REV", "DEBT", "REV", "REV", "COST", "REV", "REV", "REV"])
     turned = turn_signs(page, "Account", turned_accounts(MASTER), "V")
-    assert turned["V"].to_pylist() == ["12.50", "-0.0000001", None, "n/a", "-5"]
+    expected = ["12.50", "-0.0000001", None, "n/a", "-5", "-7", "+-7", "1e3"]
+    assert turned["V"].to_pylist() == expected
     assert turned.column_names == page.column_names
 
 
@@ -82,13 +87,42 @@ def test_accounts_that_disagree_are_refused(accounts: set[str]) -> None:
 
 
 def test_own_date_ids_become_calendar_dates() -> None:
-    """The master's dates replace the ids; an id without a date stays to be counted."""
-    page = pa.table({"Date": ["FY24P01", "FY24P02", "FY24P03", "#"], "V": ["1", "2", "3", "4"]})
+    """The master's dates replace the ids; an id without a date is no date, whatever it looks like.
+
+    To the customer `202401` may be the first period of a year that begins in April.
+    """
+    ids = ["FY24P01", "FY24P02", "FY24P03", "202401", "2024-05-06", "#", "0000", "", None]
+    page = pa.table({"Date": ids, "V": ["1"] * len(ids)})
     master = pa.table(
         {"DATE": ["FY24P01", "FY24P02", "FY24P03"], "START": ["2024-04-01", "", None]}
     )
-    dated = calendar_dates(page, "Date", master)
-    assert dated["Date"].to_pylist() == ["2024-04-01", "FY24P02", "FY24P03", "#"]
+    dated = calendar_dates(page, "Date", master)["Date"].to_pylist()
+    found = [parse_id(text, Grain.MONTH) for text in dated]
+    assert found == [
+        date(2024, 4, 1),
+        *[SkipReason.DATE_UNPARSABLE] * 4,
+        SkipReason.DATE_UNASSIGNED,
+        SkipReason.DATE_UNUSED,
+        *[SkipReason.DATE_MISSING] * 2,
+    ]
+
+
+def test_an_account_that_the_master_lacks_has_no_sign() -> None:
+    """An unassigned account has no type; one that nobody knows is refused by name."""
+    check_accounts(rows(["1", "2", "3"], ["REV", "#", "CASH"]), "Account", MASTER)
+    with pytest.raises(SourceAnswerError, match="'NEW' is not in the account master"):
+        check_accounts(rows(["1", "2"], ["REV", "NEW"]), "Account", MASTER)
+
+
+def test_two_ids_of_one_date_are_added_up_only_if_that_is_meant() -> None:
+    """A closing period on top of the last one doubles a balance, unless one of them is empty."""
+    master = pa.table(
+        {"DATE": ["P12", "P13", "P01", "P02"], "START": ["2024-12-01", "2024-12-01", "", None]}
+    )
+    check_days(master, frozenset({"P12", "P13"}), TimeAggregation.SUM)
+    check_days(master, frozenset({"P12", "P01", "P02"}), TimeAggregation.LAST)
+    with pytest.raises(MixedDataError, match="'P12' and 'P13' both stand for 2024-12-01"):
+        check_days(master, frozenset({"P12", "P13"}), TimeAggregation.LAST)
 
 
 def test_the_key_of_a_master_is_known() -> None:

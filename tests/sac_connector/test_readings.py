@@ -8,8 +8,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from app.errors import MixedDataError, SourceError, UnknownColumnError
-from app.records import DatasetDefinition, Sign, TimeAggregation
+from app.errors import DataChangedError, MixedDataError, SourceError, UnknownColumnError
+from app.records import DatasetDefinition, PullMode, Sign, TimeAggregation
+from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import RetryPolicy
 from tests.sac_connector.rig import DEFINITION, FakeTenant, a_page, connected, metadata, refusal
 
@@ -147,3 +148,35 @@ async def test_own_dates_and_signs_are_read_record_by_record() -> None:
     async with connected(tenant) as rig:
         pages = [page async for page in rig.source.pull(definition).pages()]
     assert pages[0].rows.to_pylist() == [{"Date": "2025-10-01", "SignedData": "5"}]
+
+
+async def test_rows_are_held_against_the_sums_of_the_tenant_before_their_signs_are_turned() -> None:
+    """A record that was read twice in place of another shows, whatever becomes of its sign."""
+    turned = replace(
+        PINNED, filter=None, allow_mixed=True, sign=Sign.DISPLAY, mode=PullMode.FACTS,
+        time_aggregation=TimeAggregation.SUM,
+    )  # fmt: skip
+    masters = rows({"ID": "CASH", "accType": "LEQ"}, {"ID": "SALES", "accType": "INC"})
+    sums = (
+        rows({"Date": "202601", "SignedData": 10}),
+        rows(*({"GLAccount": one, "SignedData": 5} for one in ("CASH", "SALES"))),
+    )
+    for second in ("SALES", "CASH"):
+        pages = [
+            rows({"Date": "202601", "GLAccount": account, "SignedData": 5})
+            for account in ("CASH", second)
+        ]
+        look = (a_page(0, count=2), *sums)
+        tenant = FakeTenant(
+            [masters, *look, *pages, *look],
+            described=[described(("ID", "accType"))],
+            sets=(*SETS, "FactDataAggregation"),
+        )
+        async with connected(tenant, limits=PullLimits(1)) as rig:
+            pull = rig.source.pull(turned)
+            if second == "SALES":
+                values = [v async for p in pull.pages() for v in p.rows["SignedData"].to_pylist()]
+                assert values == ["-5", "-5"]
+                continue
+            with pytest.raises(DataChangedError):
+                _ = [page async for page in pull.pages()]
