@@ -93,6 +93,17 @@ def parse_id(text: str | None, grain: Grain) -> date | SkipReason:
     return _parse_digits(text, grain)
 
 
+def day_of(text: str, start: date) -> date:
+    """Return the day that a date names: itself if it is an ISO date, else its period's first.
+
+    Args:
+        text: A date that `parse_id` could read.
+        start: What it made of it.
+    """
+    day = _iso_date(text) if _ISO_FORM.fullmatch(text) else None
+    return day or start
+
+
 def id_of(day: date, grain: Grain) -> str:
     """Return the id of the period that holds `day`; the inverse of `parse_id`."""
     match grain:

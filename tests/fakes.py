@@ -43,6 +43,7 @@ from app.records import (
     PullMode,
     PullReport,
     SeriesMetadata,
+    TimeAggregation,
 )
 from app.reports import Attempt, DatasetPolicy
 
@@ -124,6 +125,8 @@ class FakePull:
             mode="FactData",
             bytes=self._bytes,
             seconds=0.5,
+            time_aggregation=self._source.rule,
+            basis=self._source.basis,
         )
 
     @property
@@ -154,6 +157,8 @@ class FakeSource:
         pulls: The definition of every pull, in order.
         started: Set as soon as the pages of a pull are asked for.
         closed: How many pulls ended, well or not.
+        rule: What the source says of periods; None if it says nothing.
+        basis: What else decides its values.
     """
 
     def __init__(
@@ -170,6 +175,8 @@ class FakeSource:
         self.since: list[date | None] = []
         self.started = asyncio.Event()
         self.closed = 0
+        self.rule: TimeAggregation | None = None
+        self.basis = ""
 
     def pull(
         self,
@@ -194,6 +201,8 @@ class FakeTable:
         rows: May be changed between pulls.
         added_up: The rows that pulls of aggregates see instead; None for the same.
         heedless: Yields all rows, whatever was asked for.
+        rule: What it says of periods; None if it says nothing.
+        basis: What else decides its values.
         errors: One for each pull to come; None for a pull that succeeds.
         asked: Definition and first day of every pull.
     """
@@ -202,6 +211,8 @@ class FakeTable:
         self.rows: Sequence[Sequence[str | None]] = list(rows)
         self.added_up: Sequence[Sequence[str | None]] | None = None
         self.heedless = False
+        self.rule: TimeAggregation | None = None
+        self.basis = ""
         self.errors: list[Exception | None] = []
         self.asked: list[tuple[DatasetDefinition, date | None]] = []
 
@@ -220,9 +231,9 @@ class FakeTable:
         first = "" if since is None or self.heedless else id_of(since, definition.grain)
         wanted = [row for row in rows if str(row[0]) >= first]
         error = self.errors.pop(0) if self.errors else None
-        return FakeSource([a_page(wanted, definition=definition)], error=error).pull(
-            definition, progress, since=since
-        )
+        source = FakeSource([a_page(wanted, definition=definition)], error=error)
+        source.rule, source.basis = self.rule, self.basis
+        return source.pull(definition, progress, since=since)
 
 
 class FakeModels:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.errors import GrainError
 from app.periods import (
     SkipReason,
+    day_of,
     id_of,
     is_finer,
     next_period,
@@ -45,6 +46,14 @@ def test_a_period_start_is_its_own_start(day: date, grain: Grain) -> None:
     start = period_start(day, grain)
     assert start <= day
     assert period_start(start, grain) == start
+
+
+@given(days, grains)
+def test_a_date_keeps_its_day_if_it_names_one(day: date, grain: Grain) -> None:
+    """An ISO date is its own day; an id is the first day of its period."""
+    start = period_start(day, grain)
+    assert day_of(day.isoformat(), start) == day
+    assert day_of(id_of(day, grain), start) == start
 
 
 @given(st.dates(min_value=date(1, 1, 8), max_value=date(9990, 1, 1)), grains)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import BadValueError, GrainError, UnknownColumnError
-from app.periods import UNASSIGNED, SkipReason, parse_id
+from app.periods import UNASSIGNED, SkipReason, day_of, parse_id
 from app.pipeline.contract import (
     DATE,
     VALUE,
@@ -48,6 +48,8 @@ class NormalizedSeries:
         max_date: Last date; None if there is no row.
         date_form: How the source wrote the dates that were read: `id`, `iso`, `mixed`, or empty
             if there was none.
+        same_period: Two dates, as the source wrote them, that are different days of one period;
+            None if each period was read from one day.
     """
 
     rows: pa.Table
@@ -56,6 +58,7 @@ class NormalizedSeries:
     min_date: date | None
     max_date: date | None
     date_form: str = ""
+    same_period: tuple[str, str] | None = None
 
     @property
     def rows_used(self) -> int:
@@ -157,12 +160,23 @@ class Normalizer:
             min_date=first,
             max_date=last,
             date_form=self._date_form(),
+            same_period=self._same_period(),
         )
 
     def _date_form(self) -> str:
         dated = [text for text, found in self._dates.items() if text and isinstance(found, date)]
         forms = {ISO if "-" in text else IDS for text in dated}
         return MIXED if len(forms) > 1 else "".join(forms)
+
+    def _same_period(self) -> tuple[str, str] | None:
+        first: dict[date, str] = {}
+        for text, start in self._dates.items():
+            if text is None or not isinstance(start, date):
+                continue
+            known = first.setdefault(start, text)
+            if day_of(known, start) != day_of(text, start):
+                return known, text
+        return None
 
     def _check_columns(self, page: Page) -> None:
         names = page.rows.schema.names

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from app.errors import DataChangedError, EmptyPullError, SourceAnswerError
+from app.errors import DataChangedError, EmptyPullError, GrainError, SourceAnswerError
 from app.periods import window_start
 from app.pipeline.contract import DATE, date_bounds, sort_series
 from app.pipeline.normalize import IDS, NormalizedSeries, Normalizer
@@ -26,11 +26,14 @@ from app.records import (
     PullMode,
     PullReport,
     RefreshOptions,
+    TimeAggregation,
     Verification,
 )
 
 # Data that keeps changing is being written to; a few tries tell that from bad luck.
 RESTARTS: Final = 2
+
+Found = tuple[NormalizedSeries, PullReport, Verification | None]
 
 log = structlog.get_logger(__name__)
 
@@ -84,14 +87,12 @@ class Puller:
             DataError: The data break the contract, or there are none.
         """
         since = None if options.full else self._since(definition, before)
-        verification = None
-        if options.verify:
-            definition = replace(definition, mode=PullMode.FACTS)
-            added_up = replace(definition, mode=PullMode.AGGREGATES)
-            other, _ = await self._steady(added_up, since, progress)
-        series, report = await self._steady(definition, since, progress)
-        if options.verify:
-            verification = await asyncio.to_thread(compare, other.rows, series.rows)
+        pull = self._compared if options.verify else self._alone
+        series, report, verification = await pull(definition, since, progress)
+        if before is not None and since is not None and not _same_basis(before, report):
+            log.info("window_left_out", dataset=definition.name)
+            since = None
+            series, report, verification = await pull(definition, since, progress)
         if before is not None and since is not None:
             series = await asyncio.to_thread(_with_history, series, before, since)
         if not series.rows.num_rows:
@@ -111,6 +112,26 @@ class Puller:
         if not known or before.warning is not None:
             return None
         return window_start(self._clock.now().date(), definition.window, definition.grain)
+
+    async def _alone(
+        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
+    ) -> Found:
+        return *await self._steady(definition, since, progress), None
+
+    async def _compared(
+        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
+    ) -> Found:
+        """Pull records, and compare them with what the source adds up."""
+        added_up = replace(definition, mode=PullMode.AGGREGATES)
+        other, _ = await self._steady(added_up, since, progress)
+        facts = replace(definition, mode=PullMode.FACTS)
+        series, report = await self._steady(facts, since, progress)
+        verification = await asyncio.to_thread(compare, other.rows, series.rows)
+        if verification.differing:
+            # The data may have changed between the two pulls; then they agree now.
+            other, _ = await self._steady(added_up, since, progress)
+            verification = await asyncio.to_thread(compare, other.rows, series.rows)
+        return series, report, verification
 
     async def _steady(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
@@ -142,7 +163,31 @@ class Puller:
             await adding
         finally:
             await asyncio.gather(adding, return_exceptions=True)
-        return await asyncio.to_thread(normalizer.finish), pull.report
+        series = await asyncio.to_thread(normalizer.finish)
+        _check_days(definition, pull.report, series)
+        return series, pull.report
+
+
+def _same_basis(before: CachedSeries, report: PullReport) -> bool:
+    """Whether older rows were made by what makes the new ones: tenant, signs, rule over time."""
+    made = before.metadata.report
+    return made is not None and made.basis == report.basis
+
+
+def _check_days(
+    definition: DatasetDefinition, report: PullReport, series: NormalizedSeries
+) -> None:
+    """Refuse to add up several days of one period where values over time are no sum."""
+    rule = definition.time_aggregation or report.time_aggregation or TimeAggregation.SUM
+    if rule is TimeAggregation.SUM or series.same_period is None:
+        return
+    first, other = series.same_period
+    raise GrainError(
+        f"The dates '{first}' and '{other}' lie in one {definition.grain}, and the values of a "
+        f"{definition.grain} are not added up but combined by {rule}.",
+        next_step="Set the grain of the dataset to day; questions combine days to longer periods "
+        "by themselves.",
+    )
 
 
 def _with_history(series: NormalizedSeries, before: CachedSeries, since: date) -> NormalizedSeries:

@@ -3,17 +3,20 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from app.errors import DataChangedError, EmptyPullError, SourceAnswerError
+from app.errors import DataChangedError, EmptyPullError, GrainError, SourceAnswerError
 from app.pipeline.pulling import RESTARTS
 from app.pipeline.refresh import RefreshService
 from app.records import (
+    DatasetDefinition,
     Grain,
     PullMode,
     RefreshOptions,
     RefreshStatus,
+    TimeAggregation,
     Window,
 )
 from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeTable, a_definition, a_standing
@@ -38,7 +41,11 @@ class Bench:
         self.table = FakeTable(HISTORY)
         self.cache = FakeCache()
         self.definition = replace(a_definition(), window=window, date_attribute=attribute)
-        self.service = RefreshService(
+        self.service = self.serving()
+
+    def serving(self) -> RefreshService:
+        """Return a service for the definition as it is now."""
+        return RefreshService(
             FakeCatalogue(self.definition),
             MappingProxyType({"sac": self.table}),
             self.cache,
@@ -145,6 +152,49 @@ async def test_history_of_another_definition_is_not_kept() -> None:
     assert bench.since == [None, None]
 
 
+@pytest.mark.parametrize("moved", ["basis", "older program"])
+async def test_history_of_another_tenant_or_other_masters_is_not_kept(moved: str) -> None:
+    """What makes the values beside the definition must be the same, or everything is pulled."""
+    bench = Bench(Window(1, Grain.MONTH))
+    bench.table.basis = "tenant one, no account turned"
+    await bench.service.refresh("default")
+    if moved == "basis":
+        bench.table.basis = "tenant two"
+    else:
+        (kept,) = bench.cache.versions["default"]
+        bench.cache.versions["default"] = [
+            replace(kept, metadata=replace(kept.metadata, report=None))
+        ]
+    bench.table.rows = [(row[0], *row[1:3], f"-{row[3]}") for row in HISTORY]
+    outcome = await bench.service.refresh("default", options=RefreshOptions(force=True))
+    assert bench.since == [None, date(2026, 11, 1), None]
+    assert outcome.metadata.window_start is None
+    assert all(value < 0 for _, value in bench.points())
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize("rule", [*TimeAggregation])
+async def test_days_of_one_month_are_added_up_only_if_that_is_meant(
+    rule: TimeAggregation, *, stated: bool
+) -> None:
+    """Two days of a head count are no month of it; the rule may be stated or the source's own."""
+    bench = Bench()
+    bench.definition = replace(bench.definition, time_aggregation=rule if stated else None)
+    bench.service = bench.serving()
+    bench.table.rule = None if stated else rule
+    bench.table.rows = [("2026-10-30", "EMEA", "Bike", "100"), ("2026-10-31", "EMEA", "Bike", "1")]
+    if rule is TimeAggregation.SUM:
+        await bench.service.refresh("default")
+        assert bench.points() == [("2026-10-01", 101.0)]
+        return
+    with pytest.raises(GrainError, match="'2026-10-30' and '2026-10-31' lie in one month") as found:
+        await bench.service.refresh("default")
+    assert f"combined by {rule}" in found.value.problem
+    bench.table.rows = [("202610", "EMEA", "Bike", "100"), ("2026-10-01", "EMEA", "Bike", "1")]
+    await bench.service.refresh("default")
+    assert bench.points() == [("2026-10-01", 101.0)]
+
+
 async def test_an_older_version_is_no_base_for_a_window() -> None:
     """If the newest version is broken, history is pulled again in full."""
     bench = Bench(Window(1, Grain.MONTH))
@@ -201,6 +251,25 @@ async def test_differences_are_reported_by_key() -> None:
     last = outcome.verification.differences[-1]
     assert (last.key["date"], last.aggregates, last.facts) == ("2026-11-01", None, 5.0)
     assert bench.points()[0] == ("2026-07-01", 1.0)
+
+
+async def test_data_that_changed_between_both_ways_is_no_difference() -> None:
+    """The sums are asked for once more before it is said that they differ from the records."""
+    bench = Bench()
+    bench.table.added_up = HISTORY[:4]
+    pull = bench.table.pull
+
+    def moving(definition: DatasetDefinition, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
+        found = pull(definition, *args, **options)
+        bench.table.added_up = None
+        return found
+
+    bench.table.pull = moving  # type: ignore[method-assign]
+    outcome = await bench.service.refresh("default", options=VERIFY)
+    modes = [definition.mode for definition, _ in bench.table.asked]
+    assert modes == [PullMode.AGGREGATES, PullMode.FACTS, PullMode.AGGREGATES]
+    assert outcome.verification is not None
+    assert (outcome.verification.differing, outcome.warning) == (0, None)
 
 
 async def test_a_fault_of_ours_does_not_take_the_series_away() -> None:
