@@ -251,7 +251,7 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
         with forms.noted(wrong):
             self.connection()
         with forms.noted(wrong):
-            definition = self._definition(name)
+            definition = self.definition(name)
         if wrong:
             raise self._advised(ConfigError(tuple(wrong)), name)
         return definition
@@ -266,10 +266,11 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
         wrong: list[ConfigProblem] = []
         for name in self.datasets_file.names if self.datasets_file else ():
             with forms.noted(wrong):
-                self._definition(name)
+                self.definition(name)
         return tuple(wrong)
 
-    def _definition(self, name: str) -> DatasetDefinition:
+    def definition(self, name: str) -> DatasetDefinition:
+        """Return a dataset as `dataset` does, the settings of the login left aside."""
         file = self.datasets_file
         if file is None or name not in file.names:
             form = forms.checked(DatasetForm, self._values(DatasetForm), _OF_THE_TENANT)
@@ -333,8 +334,7 @@ class Connection:
 def load_settings(env_file: Path | str | None = ".env") -> Settings:
     """Read the environment and `.env`.
 
-    What the tenant and the datasets need is not looked at before `connection()` and `dataset()`:
-    a service with a good cache must start without them.
+    What tenant and datasets need is looked at later: a good cache is served without it.
 
     Args:
         env_file: The file to read beside the environment; None for none.

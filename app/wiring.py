@@ -77,6 +77,7 @@ class SettingsCatalogue:
         # Readers ask for these with every answer, and settings never change.
         self._names = settings.dataset_names
         self._policies = {name: settings.policy(name) for name in self._names}
+        self._fingerprints = {name: _fingerprint(settings, name) for name in self._names}
         for problem in settings.malformed_datasets():
             log.warning("dataset_malformed", reason=str(problem))
 
@@ -112,6 +113,17 @@ class SettingsCatalogue:
     def policy(self, dataset: str) -> DatasetPolicy:
         """Return what a dataset's refreshes and readers must keep to."""
         return self._policies.get(dataset) or self._settings.policy(dataset)
+
+    def fingerprint(self, dataset: str) -> str | None:
+        """Return the fingerprint of a dataset as it is defined now; None if it is malformed."""
+        return self._fingerprints.get(dataset)
+
+
+def _fingerprint(settings: Settings, name: str) -> str | None:
+    try:
+        return settings.definition(name).fingerprint
+    except ConfigError:
+        return None
 
 
 def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownDatasetError:

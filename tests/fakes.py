@@ -363,10 +363,19 @@ class FakeCatalogue:
         self.error: ConfigError | None = None
         self.rules = DatasetPolicy()
 
+    def define(self, definition: DatasetDefinition) -> None:
+        """Put a definition in place of the one of its name, as a restart would."""
+        self._definitions[definition.name] = definition
+
     def policy(self, dataset: str) -> DatasetPolicy:
         """Return the policy, which is the same for all."""
         del dataset
         return self.rules
+
+    def fingerprint(self, dataset: str) -> str | None:
+        """Return that of the definition, whether or not there is an error."""
+        found = self._definitions.get(dataset)
+        return None if found is None else found.fingerprint
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -115,6 +115,16 @@ def test_a_malformed_dataset_is_told_when_asked_for(several: SettingsCatalogue) 
         several.definition("broken")
 
 
+def test_a_fingerprint_needs_no_login_and_never_fails(several: SettingsCatalogue) -> None:
+    """Readers are told of an older definition also while the settings of the login are missing."""
+    with pytest.raises(ConfigError, match="SAC_TENANT_URL"):
+        several.definition("sales")
+    sales, heads = several.fingerprint("sales"), several.fingerprint("heads")
+    assert sales is not None
+    assert sales == heads
+    assert [several.fingerprint(name) for name in ("default", "broken", "nobody's")] == [None] * 3
+
+
 def test_a_malformed_dataset_is_told_to_the_log(several: SettingsCatalogue) -> None:
     """Whoever runs the service learns of it at its start, and nothing of the sound ones."""
     with capture_logs() as lines:

@@ -58,6 +58,7 @@ _REPORT: dict[str, JsonValue] = {
     "slices": 1,
     "restarts": 0,
     "time_aggregation": "sum",
+    "basis": "4f1d8e0b7a6c2953",
 }
 _FRESH: dict[str, JsonValue] = {
     **FRESHNESS_EXAMPLE,
@@ -120,6 +121,10 @@ class PullReportModel(BaseModel):
     restarts: int = Field(description="How often it began anew because the data changed.")
     time_aggregation: TimeAggregation | None = Field(
         description="The roll-up rule that the source knows for the measure; null if none."
+    )
+    basis: str = Field(
+        description="A hash of what decides the values beside definition and facts: the tenant, "
+        "and what its account master says. A window keeps older rows only of the same."
     )
 
     @classmethod

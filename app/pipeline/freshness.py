@@ -22,6 +22,7 @@ SAMPLE_WARNING_CODE: Final = "sample_data"
 EXPIRED_CODE: Final = "expired"
 OLDER_VERSION_CODE: Final = "older_version"
 RESTORED_CODE: Final = "restored_version"
+OLDER_DEFINITION_CODE: Final = "older_definition"
 # Two machines on one cache may disagree on the time by this much.
 CLOCK_SKEW: Final = timedelta(minutes=5)
 MONTHS: Final = (
@@ -33,6 +34,8 @@ _FROM_THE_FUTURE: Final = (
     "Check the clocks of the machines that write to this cache."
 )
 _RESTORED: Final = "Version {} was brought back, so there may be newer data. Refresh the dataset."
+_OUTDATED: Final = "It was made by an older definition of the dataset, not by the present one."
+_REFRESH: Final = "Refresh the dataset."
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 Verdict = tuple[FreshnessState, str | None, str | None]
@@ -57,6 +60,8 @@ def freshness_of(
     policy: DatasetPolicy,
     now: datetime,
     next_attempt: datetime | None = None,
+    *,
+    outdated: str | None = None,
 ) -> Freshness:
     """Judge a series.
 
@@ -66,10 +71,17 @@ def freshness_of(
         policy: How old is too old.
         now: The present.
         next_attempt: When the service will try again by itself.
+        outdated: A sentence if another definition made the series; else None.
     """
     data_time = series.metadata.last_refresh_time
     age = now - data_time
     state, reason, sentence = _verdict(series, attempt, policy, age)
+    if outdated is not None:
+        if sentence is None:
+            state, reason, sentence = FreshnessState.STALE, OLDER_DEFINITION_CODE, _REFRESH
+        # The sentence of an older version stands alone, the others follow "Showing data of".
+        alone = reason == OLDER_VERSION_CODE
+        sentence = f"{sentence} {outdated}" if alone else f"{outdated} {sentence}"
     return Freshness(
         state=state,
         data_time=data_time,
@@ -108,6 +120,19 @@ def stale_warning(series: SeriesHead, reason: str) -> str:
     """
     kind = "sample data" if series.metadata.source == SAMPLE_SOURCE else "data"
     return f"Showing {kind} of {moment(series.metadata.last_refresh_time)}: {reason}"
+
+
+def older_definition(series: SeriesHead, fingerprint: str | None) -> str | None:
+    """Say that another definition made a series than the one that holds now; None if none did.
+
+    Args:
+        series: The version that is shown; a sample has a definition of its own.
+        fingerprint: Of the definition that holds now; None if there is no telling.
+    """
+    meta = series.metadata
+    if fingerprint is None or not meta.definition_hash or meta.source == SAMPLE_SOURCE:
+        return None
+    return None if meta.definition_hash == fingerprint else _OUTDATED
 
 
 def moment(when: datetime) -> str:

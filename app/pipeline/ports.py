@@ -211,6 +211,13 @@ class DatasetCatalogue(Protocol):
         """
         ...
 
+    def fingerprint(self, dataset: str) -> str | None:
+        """Return the fingerprint of a dataset as it is defined now, at once.
+
+        None if it is unknown or malformed.
+        """
+        ...
+
 
 class ModelCatalogue(Protocol):
     """Tells which models a source offers, and what they are made of."""

@@ -25,7 +25,7 @@ from app.errors import (
 from app.pipeline.breaker import Breaker
 from app.pipeline.contract import content_hash, dimension_names
 from app.pipeline.drift import drift_of, forced
-from app.pipeline.freshness import SAMPLE_SOURCE, Notice, stale_warning
+from app.pipeline.freshness import SAMPLE_SOURCE, Notice
 from app.pipeline.labels import LabelKeeper
 from app.pipeline.operations import Asked, Operation, Operations
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
@@ -263,7 +263,7 @@ class RefreshService:
             status=RefreshStatus.STALE,
             metadata=cached.metadata,
             version=cached.version,
-            warning=stale_warning(cached, error.sentence),
+            warning=self._standing.explained(cached, error.sentence),
             warning_code=error.code,
             freshness=self._standing.of(cached).freshness,
             drift=error.drift if isinstance(error, DriftRejectedError) else None,

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.errors import SeriesError
-from app.pipeline.freshness import Notice, freshness_of, notice_of
+from app.pipeline.freshness import (
+    Notice,
+    freshness_of,
+    notice_of,
+    older_definition,
+    stale_warning,
+)
 from app.pipeline.ports import AttemptStore, Clock, DatasetCatalogue
 from app.records import CachedSeries, SeriesHead
 from app.reports import Attempt, AttemptOutcome, Freshness, FreshnessState
@@ -57,6 +63,11 @@ class Standing:
         attempt = self._attempts.last_at_hand(series.metadata.dataset)
         return None if attempt is None else self._judged(series, attempt[0])
 
+    def explained(self, series: SeriesHead, reason: str) -> str:
+        """Say why a refresh that was just tried left a series as it was, and how that stands."""
+        outdated = self._outdated(series)
+        return stale_warning(series, reason if outdated is None else f"{outdated} {reason}")
+
     def of_nothing(self, dataset: str, error: SeriesError) -> Freshness:
         """Judge a dataset that has no version to show; the error says why."""
         attempt = self._attempts.last(dataset)
@@ -93,8 +104,12 @@ class Standing:
             self._catalogue.policy(dataset),
             self._clock.now(),
             self._next_attempt(dataset),
+            outdated=self._outdated(series),
         )
         return Told(notice_of(series, freshness), freshness)
+
+    def _outdated(self, series: SeriesHead) -> str | None:
+        return older_definition(series, self._catalogue.fingerprint(series.metadata.dataset))
 
     def _keep(
         self,

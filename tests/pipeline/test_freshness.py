@@ -18,6 +18,7 @@ from app.pipeline.freshness import (
     duration,
     freshness_of,
     notice_of,
+    older_definition,
 )
 from app.records import CachedSeries, SeriesMetadata
 from app.reports import Attempt, AttemptOutcome, DatasetPolicy, Freshness, FreshnessState
@@ -108,6 +109,46 @@ def test_a_version_that_was_brought_back_is_not_fresh() -> None:
     assert (found.state, found.reason) == ("stale", "restored_version")
     assert found.sentence is not None
     assert found.sentence.startswith("Version 2 was brought back")
+
+
+@pytest.mark.parametrize(
+    ("hours", "attempt", "warning", "state", "reason", "said"),
+    [
+        (1, SUCCESS, None, "stale", "older_definition", "{} Refresh the dataset."),
+        (1, an_attempt(HOUR), None, "stale", "source_timeout", "{} No."),
+        (25, SUCCESS, None, "stale", "too_old", "{} It is older than 1 day. Refresh the dataset."),
+        (1, None, "Version 2 is shown.", "stale", "older_version", "Version 2 is shown. {}"),
+        (1, UNREADABLE, None, "unknown", "attempt_unreadable", "{} Hm."),
+    ],
+)
+def test_a_series_of_an_older_definition_is_never_fresh(
+    hours: int, attempt: Attempt | None, warning: str | None, state: str, reason: str, said: str
+) -> None:
+    """Whatever else is to be told, a reader learns that the definition was another."""
+    outdated = "It was made by an older definition."
+    now = DATA + hours * HOUR
+    found = freshness_of(a_series(warning=warning), attempt, POLICY, now, outdated=outdated)
+    assert (found.state, found.reason) == (state, reason)
+    assert found.sentence == said.format(outdated)
+
+
+@pytest.mark.parametrize(
+    ("made", "holds", "source", "older"),
+    [
+        ("a", "b", "sac", True),
+        ("a", "a", "sac", False),
+        ("a", None, "sac", False),
+        ("", "b", "sac", False),
+        ("a", "b", "fixture", False),
+    ],
+)
+def test_an_older_definition_is_told_by_its_fingerprint(
+    made: str, holds: str | None, source: str, *, older: bool
+) -> None:
+    """A sample has its own definition, and of a malformed one there is no telling."""
+    series = a_series(source=source)
+    series = replace(series, metadata=replace(series.metadata, definition_hash=made))
+    assert (older_definition(series, holds) is not None) is older
 
 
 def test_an_expired_series_says_why_it_was_not_refreshed() -> None:

@@ -34,6 +34,7 @@ from tests.fakes import (
     FakeCatalogue,
     FakeClock,
     FakeSource,
+    a_definition,
     a_page,
     a_standing,
 )
@@ -324,6 +325,25 @@ async def test_readers_are_told_of_a_failed_refresh_until_one_succeeds(bench: Be
     bench.source.error = REFUSED
     await bench.service.refresh("default")
     assert bench.standing.of(bench.served).notice == Notice(REFUSED_WARNING, "credentials_refused")
+    bench.source.error = None
+    await bench.service.refresh("default")
+    assert bench.standing.of(bench.served).notice == Notice()
+
+
+async def test_readers_are_told_that_an_older_definition_made_the_data(bench: Bench) -> None:
+    """A changed definition shows the data of the one before until a pull succeeds, and says so."""
+    await bench.service.refresh("default")
+    changed = replace(a_definition(), filter="Version eq 'public.Plan'")
+    bench.catalogue.define(changed)
+    older = "It was made by an older definition of the dataset, not by the present one."
+    when = "Showing data of 21 Nov 2026, 14:05 UTC:"
+    untried = Notice(f"{when} {older} Refresh the dataset.", "older_definition")
+    assert bench.standing.of(bench.served).notice == untried
+    bench.source.error = REFUSED
+    outcome = await bench.service.refresh("default")
+    failed = Notice(f"{when} {older} {REFUSED}", "credentials_refused")
+    assert Notice(outcome.warning, outcome.warning_code) == failed
+    assert bench.standing.of(bench.served).notice == failed
     bench.source.error = None
     await bench.service.refresh("default")
     assert bench.standing.of(bench.served).notice == Notice()
