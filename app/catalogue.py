@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from app.errors import GrainError
-from app.periods import parse_id
+from app.periods import UNASSIGNED, parse_id
 from app.records import Grain
 
 # The one measure of an account model; what it means depends on the account (observed).
@@ -110,6 +110,7 @@ class ColumnInfo:
         label: Its text for people; empty if it has none.
         type: Its Edm type.
         members: Some of its members, for a dimension whose master can be read.
+        attributes: Further columns of its master, beside ids and texts.
     """
 
     name: str
@@ -118,6 +119,7 @@ class ColumnInfo:
     label: str = ""
     type: str = ""
     members: tuple[Member, ...] = ()
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +141,8 @@ def suggested(model: ModelInfo) -> dict[str, JsonValue]:
     """Return a dataset definition to start from, as the keys of a TOML file.
 
     The first date column and the first measure; no dimension is kept; every version and account
-    dimension is pinned to a member, `public.Actual` if there is one.
+    dimension is pinned to a member, `public.Actual` if there is one. Date ids that the customer
+    made up get the attribute of their master that is called like a date.
     """
     columns = {role: [c for c in model.columns if c.role is role] for role in Role}
     dates = columns[Role.DATE] or columns[Role.DIMENSION]
@@ -154,9 +157,22 @@ def suggested(model: ModelInfo) -> dict[str, JsonValue]:
     definition["dimensions"] = []
     if risky:
         definition["filter"] = " and ".join(f"{c.name} eq {_literal(_member(c))}" for c in risky)
-    if dates and (grain := _grain(dates[0])):
+    if not dates:
+        return definition
+    if grain := _grain(dates[0]):
         definition["grain"] = grain
+    elif attribute := _date_attribute(dates[0]):
+        definition["date_attribute"] = attribute
     return definition
+
+
+def may_be_weeks(model: ModelInfo) -> bool:
+    """Whether the ids that the suggested grain was read from are as good weeks as months."""
+    definition = suggested(model)
+    dates = [c for c in model.columns if c.name == definition.get("date_column")]
+    return definition.get("grain") == Grain.MONTH and all(
+        _is_id(one, Grain.WEEK) for one in _period_ids(dates[0])
+    )
 
 
 def _member(column: ColumnInfo) -> str:
@@ -173,9 +189,24 @@ def _grain(column: ColumnInfo) -> str | None:
 
     Six digits may be months or weeks; months come first, as the usual grain of planning.
     """
-    ids = [member.id for member in column.members]
+    ids = _period_ids(column)
     fitting = [grain for grain in _GRAINS if ids and all(_is_id(one, grain) for one in ids)]
     return fitting[0].value if fitting else None
+
+
+def _date_attribute(column: ColumnInfo) -> str | None:
+    if not _period_ids(column):
+        return None
+    return next((name for name in column.attributes if "date" in name.lower()), None)
+
+
+def _period_ids(column: ColumnInfo) -> list[str]:
+    """Return the sample members that stand for a period: `#` and zeros stand for none."""
+    return [one.id for one in column.members if not _stands_for_none(one.id)]
+
+
+def _stands_for_none(text: str) -> bool:
+    return text == UNASSIGNED or (text.isdigit() and not text.strip("0")) or not text.strip()
 
 
 def _is_id(text: str, grain: Grain) -> bool:

@@ -22,6 +22,7 @@ from app.errors import ConfigError, ConfigProblem
 # https://help.sap.com/doc/00f68c2e08b941f081002fd3691d86a7/2022.8/en-US/500b902d8a1b430c9895244331019bbb.html
 _API_PATH: Final = "/api/v1/"
 _PLACEHOLDER: Final = re.compile(r"<[^<>]*>|^(changeme|change-me|todo|xxx+)$", re.IGNORECASE)
+_QUOTED: Final = re.compile(r"'[^']*'")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SHOWN_CHARACTERS: Final = 80
 
@@ -112,9 +113,20 @@ def split(value: object) -> object:
 
 
 def row_filter(value: str) -> str:
-    """Refuse a filter with an open quote."""
+    """Refuse a filter with an open quote or parenthesis.
+
+    A filter that closes more than it opens would end the parentheses that a pull puts around it,
+    and an `or` in it would undo the other conditions.
+    """
     if text(value).count("'") % 2:
         raise ValueError("an odd number of quotes")
+    depth = 0
+    for sign in re.findall(r"[()]", _QUOTED.sub("", value)):
+        depth += 1 if sign == "(" else -1
+        if depth < 0:
+            break
+    if depth:
+        raise ValueError("parentheses that do not match")
     return value
 
 

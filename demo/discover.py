@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.catalogue import ColumnInfo, ModelInfo, ModelSummary, suggested
+from app.catalogue import ColumnInfo, ModelInfo, ModelSummary, may_be_weeks, suggested
 from app.config import Settings, load_settings
 from app.errors import SeriesError
 from app.observability.logs import configure_logging
@@ -22,6 +22,7 @@ from app.observability.masking import Masker
 from app.wiring import open_services
 
 _WIDE = 200
+_WEEKS = '# six digits may be weeks as well: then grain = "week"'
 
 # Ids must not be cut when the output goes to a file.
 out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDE)
@@ -56,15 +57,18 @@ def show_models(models: tuple[ModelSummary, ...]) -> None:
 
 def show_model(model: ModelInfo) -> None:
     """Print what a model is made of, and a definition to start from."""
-    table = Table("column", "role", "found by", "label", "type", "sample members")
+    table = Table("column", "role", "found by", "label", "type", "sample members", "attributes")
     for column in model.columns:
         table.add_row(
-            column.name, column.role, column.found_by, column.label, column.type, _members(column)
+            *(column.name, column.role, column.found_by, column.label, column.type),
+            *(_members(column), ", ".join(column.attributes)),
         )
     out.print(table)
     out.print(f"entity sets: {', '.join(model.entity_sets)}\n")
     out.print("# paste into the file that DATASETS_FILE names, and adjust", markup=False)
     out.print(definition(model), markup=False)
+    if may_be_weeks(model):
+        out.print(_WEEKS)
 
 
 def definition(model: ModelInfo) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, Role, suggested
+from app.catalogue import ColumnInfo, FoundBy, Member, ModelInfo, Role, may_be_weeks, suggested
 from app.sac_connector.filters import pinned
 
 ROLES = st.sampled_from([Role.DATE, Role.VERSION, Role.ACCOUNT, Role.DIMENSION, Role.MEASURE])
@@ -50,6 +50,8 @@ def test_the_grain_follows_the_date_ids() -> None:
         (("2026",), "year"),
         (("20261",), "quarter"),
         (("202601", "202612"), "month"),
+        (("#", "0000", "202601"), "month"),
+        (("#", "0000", ""), None),
         (("202601", "202644"), "week"),
         (("20260101",), "day"),
         (("FY26",), None),
@@ -58,6 +60,32 @@ def test_the_grain_follows_the_date_ids() -> None:
     ):
         model = replace(SALES, columns=(column("Date", Role.DATE, *ids), SALES.columns[4]))
         assert suggested(model).get("grain") == grain
+
+
+def test_ids_of_the_customer_s_own_get_their_date_from_the_master() -> None:
+    """A grain that cannot be read from the ids is none; an attribute that sounds like dates is."""
+    for ids, attributes, found in (
+        (("FY26P01",), ("Half", "START_DATE", "EndDate"), "START_DATE"),
+        (("FY26P01",), ("Half",), None),
+        (("202601",), ("START_DATE",), None),
+        (("#",), ("START_DATE",), None),
+    ):
+        date = replace(column("Date", Role.DATE, *ids), attributes=attributes)
+        model = replace(SALES, columns=(date, SALES.columns[4]))
+        assert suggested(model).get("date_attribute") == found
+
+
+def test_six_digits_that_fit_both_may_be_weeks() -> None:
+    """`202601` to `202612` are months and weeks alike; whoever pastes it must be told."""
+    for ids, both in (
+        (("202601", "202612"), True),
+        (("#", "202601"), True),
+        (("202644",), False),
+        (("20261",), False),
+        ((), False),
+    ):
+        model = replace(SALES, columns=(column("Date", Role.DATE, *ids), SALES.columns[4]))
+        assert may_be_weeks(model) is both
 
 
 def test_a_model_without_version_or_measure_is_still_described() -> None:

@@ -151,6 +151,7 @@ def test_a_blank_variable_counts_as_missing(
         ("SAC_DIMENSIONS", "Region,Region", "named twice"),
         ("SAC_DIMENSIONS", "Reg'ion", "'Reg'ion'"),
         ("SAC_FILTER", "Version eq 'public.Actual", "odd number of quotes"),
+        ("SAC_FILTER", "Version eq 'x') or (Region eq 'y'", "parentheses that do not match"),
         ("SAC_GRAIN", "moon", "'moon'"),
         ("SAC_TIME_AGGREGATION", "median", "'median'"),
         ("SAC_DIMENSIONS", "Region,Date", "'Date', which is the date_column already"),

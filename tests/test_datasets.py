@@ -145,6 +145,7 @@ def test_every_key_reaches_the_definition() -> None:
         ("dimensions", ["Region", "Revenue"], "'Revenue', which is the value_column already"),
         ("dimensions", {"Region": True}, "'{'Region': True}'"),
         ("filter", "Version eq 'public.Actual", "an odd number of quotes"),
+        ("filter", "(Version eq 'public.Actual'", "parentheses that do not match"),
         ("filter", "A eq 'a'\nor B eq 'b'", "a line break or control character in the middle"),
         ("grain", "a\nmoon", "'a moon'"),
         ("time_aggregation", "median", "'median'"),

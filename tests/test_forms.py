@@ -170,3 +170,27 @@ def test_an_unknown_field_suggests_the_nearest() -> None:
     with pytest.raises(ConfigError) as error:
         forms.checked(Shelf, {"model": "C1", "bord": 2}, Workshop())
     assert error.value.problems[0].example == "BOARDS"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "A eq '1') or (B eq '2'",
+        "(A eq '1'",
+        "A eq '1')",
+        "((A eq '1') and B eq '2'",
+        ")(",
+    ],
+)
+def test_a_filter_closes_what_it_opens_and_no_more(value: str) -> None:
+    """A pull puts parentheses around a filter; one that ends them would undo other conditions."""
+    with pytest.raises(ValueError, match="parentheses that do not match"):
+        forms.row_filter(value)
+
+
+@pytest.mark.parametrize(
+    "value", ["A eq 'x)'", "A eq ':-(' and (B eq 'it''s )')", "contains(A,'(') and not (B eq '')"]
+)
+def test_parentheses_in_texts_do_not_count(value: str) -> None:
+    """What stands in quotes is a text, whatever it holds."""
+    assert forms.row_filter(value) == value

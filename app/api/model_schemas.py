@@ -58,6 +58,10 @@ class ColumnModel(BaseModel):
     label: str
     type: str
     members: list[SampleMemberModel] = Field(description="Some members, where they can be read.")
+    attributes: list[str] = Field(
+        description="Further columns of its master. One that holds dates may be the "
+        "`date_attribute` of a dataset."
+    )
 
 
 class ModelResponse(BaseModel):

@@ -11,13 +11,16 @@ import pyarrow as pa
 
 from app.catalogue import ColumnInfo, Member, ModelInfo, ModelSummary, Role
 from app.errors import ModelNotFoundError, SourceError, UnknownModelError
-from app.sac_connector import answers, wire
+from app.sac_connector import answers, masters, wire
 from app.sac_connector.edmx import MASTER_SUFFIX, EntitySchema
 from app.sac_connector.masters import text_columns
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES
 
 _SAMPLE_MEMBERS: Final = 5
+_NO_ATTRIBUTES: Final = frozenset(
+    {masters.ID, masters.DATE_ID, masters.VERSION_ID, masters.DESCRIPTION}
+)
 
 
 class ModelDirectory:
@@ -141,4 +144,10 @@ def _column(schema: EntitySchema, name: str, members: tuple[Member, ...]) -> Col
         label=schema.labels.get(name, ""),
         type=schema.types.get(name, ""),
         members=members,
+        attributes=_attributes(schema, name),
     )
+
+
+def _attributes(schema: EntitySchema, name: str) -> tuple[str, ...]:
+    listed = schema.masters.get(name + MASTER_SUFFIX, ())
+    return tuple(column for column in listed if column not in _NO_ATTRIBUTES)

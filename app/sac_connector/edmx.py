@@ -16,6 +16,10 @@ from app.errors import SourceAnswerError
 FACT_DATA: Final = "FactData"
 MASTER_SUFFIX: Final = "Master"
 _LABEL_TERM: Final = "Common.Label"
+# `<Dim>___<Attribute>` carries an attribute of the members; some tenants list them here (observed).
+_ATTRIBUTE: Final = ("Edm.String", "___")
+# The name of the version dimension of every planning model (observed).
+_VERSION: Final = "version"
 
 
 # The columns of a master that mark the role of its dimension.
@@ -39,7 +43,7 @@ class EntitySchema:
 
     Attributes:
         dimensions: The key columns: every dimension of the model, in the model's order.
-        measures: The other columns.
+        measures: The other columns, without texts that are attributes of members.
         labels: Labels of columns, where the model has them.
         types: Edm types of columns.
         masters: Columns of each master by the name of its entity set.
@@ -55,7 +59,8 @@ class EntitySchema:
         """Return what a column is for, and how that was found.
 
         A dimension whose master is listed is what the master's columns say. Without a master only
-        the name is left.
+        the name is left, as for a `Version` whose master has none of the marks: taken for any other
+        dimension, its plans and actuals would be added up unasked.
         """
         if column in self.measures:
             return Role.MEASURE, FoundBy.KEY
@@ -64,6 +69,8 @@ class EntitySchema:
             named = [role for word, role in _NAMES.items() if word in column.lower()]
             return (named or [Role.DIMENSION])[0], FoundBy.NAME
         marked = [role for mark, role in _MARKS.items() if mark in master]
+        if not marked and column.lower() == _VERSION:
+            return Role.VERSION, FoundBy.NAME
         return (marked or [Role.DIMENSION])[0], FoundBy.MASTER
 
     def with_role(self, role: Role) -> tuple[str, ...]:
@@ -106,7 +113,11 @@ def _entity_schema(entities: Mapping[str, Element]) -> EntitySchema:
     labels = {name: _label(item) for name, item in properties.items()}
     return EntitySchema(
         dimensions=tuple(keys),
-        measures=tuple(name for name in properties if name not in set(keys)),
+        measures=tuple(
+            name
+            for name, item in properties.items()
+            if name not in set(keys) and not _is_attribute(name, item)
+        ),
         labels={name: label for name, label in labels.items() if label},
         types={name: item.get("Type", "") for name, item in properties.items()},
         masters={
@@ -115,6 +126,11 @@ def _entity_schema(entities: Mapping[str, Element]) -> EntitySchema:
             if name.endswith(MASTER_SUFFIX)
         },
     )
+
+
+def _is_attribute(name: str, item: Element) -> bool:
+    kind, mark = _ATTRIBUTE
+    return item.get("Type") == kind and mark in name
 
 
 def _label(column: Element) -> str:

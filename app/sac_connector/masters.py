@@ -49,6 +49,8 @@ def text_columns(role: Role, listed: tuple[str, ...] | None) -> tuple[str, ...]:
     key = {Role.DATE: DATE_ID, Role.VERSION: VERSION_ID}.get(role, ID)
     if listed is None:
         return key, DESCRIPTION
+    if key not in listed:
+        key = ID
     return tuple(name for name in (key, DESCRIPTION) if name in listed) if key in listed else ()
 
 

@@ -128,7 +128,17 @@ def test_discover_lists_models_and_says_that_names_are_not_unique(
     assert "bind a dataset to the id" in done.stdout
 
 
-@pytest.mark.parametrize("model", [MODEL, "CSIMACCT0000000000000000B2"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL,
+        "CSIMACCT0000000000000000B2",
+        "CSIMWEEK00000000000000000G7",
+        "CSIMQUARTER000000000000D4",
+        "CSIMOWNDATES00000000000H8",
+        "CSIMTWODATES000000000000J1",
+    ],
+)
 def test_discover_prints_a_definition_that_works_as_it_is(
     tenant: SimulatedTenant, tmp_path: Path, model: str
 ) -> None:

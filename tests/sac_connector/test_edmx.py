@@ -39,6 +39,18 @@ def test_the_facts_are_found_behind_other_entities() -> None:
     assert (schema.dimensions, schema.measures) == (("Version", "Date"), ("Revenue",))
 
 
+def test_attributes_of_members_are_no_measures() -> None:
+    """A text that is called after a dimension and its attribute cannot be added up."""
+    facts = (
+        '<EntityType Name="FactData"><Key><PropertyRef Name="Region"/></Key>'
+        '<Property Name="Region" Type="Edm.String"/>'
+        '<Property Name="Region___Description" Type="Edm.String"/>'
+        '<Property Name="Net___Amount" Type="Edm.Decimal"/>'
+        '<Property Name="Amount" Type="Edm.String"/></EntityType>'
+    )
+    assert parse_metadata(document(facts)).measures == ("Net___Amount", "Amount")
+
+
 @pytest.mark.parametrize(
     "annotation",
     [
@@ -72,6 +84,17 @@ def test_a_master_says_what_its_dimension_is_for(columns: list[str], role: Role)
     )
     assert schema.role("Account") == (role, FoundBy.MASTER)
     assert schema.with_role(role) == ("Account",)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"), [("Version", Role.VERSION), ("ProductVersion", Role.DIMENSION)]
+)
+def test_a_version_is_one_though_its_master_does_not_mark_it(name: str, role: Role) -> None:
+    """Plans and actuals must not be added up because a master has other columns than usual."""
+    schema = parse_metadata(
+        document(entity("FactData", [name], ["M"]), entity(f"{name}Master", [], ["ID"]))
+    )
+    assert schema.role(name)[0] is role
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.catalogue import Role
 from app.errors import MixedDataError, SourceAnswerError, UnknownColumnError
 from app.periods import SkipReason, parse_id
 from app.records import Grain, TimeAggregation
@@ -16,6 +17,7 @@ from app.sac_connector.masters import (
     check_accounts,
     check_days,
     key_column,
+    text_columns,
     time_aggregation,
     turn_signs,
     turned_accounts,
@@ -131,3 +133,21 @@ def test_the_key_of_a_master_is_known() -> None:
     assert key_column(("Description", "ID"), "RegionMaster") == "ID"
     with pytest.raises(UnknownColumnError, match="Description"):
         key_column(("Description",), "DateMaster")
+
+
+@pytest.mark.parametrize(
+    ("role", "listed", "columns"),
+    [
+        (Role.VERSION, ("VERSION", "ID", "Description"), ("VERSION", "Description")),
+        (Role.VERSION, ("ID", "Description"), ("ID", "Description")),
+        (Role.DATE, ("DATE",), ("DATE",)),
+        (Role.DATE, ("START",), ()),
+        (Role.DIMENSION, None, ("ID", "Description")),
+        (Role.DATE, None, ("DATE", "Description")),
+    ],
+)
+def test_ids_and_texts_are_found_in_a_master(
+    role: Role, listed: tuple[str, ...] | None, columns: tuple[str, ...]
+) -> None:
+    """Dates and versions have ids of their own, or the usual ones; without ids there is nothing."""
+    assert text_columns(role, listed) == columns

@@ -21,6 +21,7 @@ async def test_a_model_is_described_with_a_definition_to_start_from(bench: Bench
         "label": "",
         "type": "",
         "members": [{"id": "public.Actual", "description": "Actual"}],
+        "attributes": [],
     }
     assert body["definition"] == {
         "model_id": "C2",
