@@ -15,7 +15,14 @@ import pytest
 import app
 from app import errors
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem, SeriesError, SourceError
-from app.sac_connector.faults import Answer, export_fault, token_fault, transport_fault
+from app.sac_connector.faults import (
+    CHECK_LOGIN_URL,
+    CHECK_TENANT_URL,
+    Answer,
+    export_fault,
+    token_fault,
+    transport_fault,
+)
 from tests.errors_page import row_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -46,9 +53,9 @@ def refusal(number: int | None = None) -> bytes:
     return json.dumps({"error": {"code": "0000", "message": text}}).encode()
 
 
-def login_refusal(word: str) -> bytes:
+def login_refusal(word: str, description: str = "Bad credentials") -> bytes:
     """Write an error body of the token endpoint."""
-    return json.dumps({"error": word, "error_description": "Bad credentials"}).encode()
+    return json.dumps({"error": word, "error_description": description}).encode()
 
 
 def exported(status: int, body: bytes = b"", kind: str = "application/json") -> SourceError | None:
@@ -61,20 +68,28 @@ def logged_in(status: int, body: bytes = b"", kind: str = "application/json") ->
     return token_fault(Answer(status, {"content-type": kind}, body), NOW)
 
 
-def broken(error: httpx.HTTPError, cause: Exception | None = None) -> SourceError:
+def broken(
+    error: httpx.HTTPError, cause: Exception | None = None, check: str = CHECK_TENANT_URL
+) -> SourceError:
     """Name the fault of a request that got no answer."""
     error.__cause__ = cause
-    return transport_fault(error, URL)
+    return transport_fault(error, URL, check)
 
 
 CASES = {
     "token: wrong id or secret": logged_in(401, login_refusal("invalid_client")),
     "token: the same, older wording": logged_in(401, login_refusal("unauthorized")),
     "token: grant not allowed": logged_in(401, login_refusal("unauthorized_client")),
+    "token: no grant type arrived": logged_in(
+        401, login_refusal("invalid_request", "Missing grant type")
+    ),
     "token: unknown tenant": logged_in(404, HTML, "text/html"),
     "token: a web page": logged_in(200, HTML, "text/html"),
     "token: too many requests": logged_in(429),
     "token: overload": logged_in(503),
+    "token: no such host": broken(
+        httpx.ConnectError("[Errno -2] Name or service not known"), check=CHECK_LOGIN_URL
+    ),
     "no such host": broken(httpx.ConnectError("[Errno -2] Name or service not known")),
     "connection refused": broken(httpx.ConnectError("failed"), ConnectionRefusedError()),
     "certificate not trusted": broken(

@@ -87,6 +87,7 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
         _UPSTREAM, "The data source refused the client credentials"
     ),
     errors.GrantRefusedError: ProblemKind(_UPSTREAM, "The data source refused the kind of login"),
+    errors.GrantMissingError: ProblemKind(_UPSTREAM, "The login did not arrive whole"),
     errors.TokenEndpointError: ProblemKind(_UPSTREAM, "The token address gives no token"),
     errors.IdentityZoneError: ProblemKind(_UPSTREAM, "The token address names no tenant"),
     errors.BearerRefusedError: ProblemKind(_UPSTREAM, "The data source refused its own token"),

@@ -13,6 +13,7 @@
     │   ├── CertificateError         the server's certificate cannot be trusted
     │   ├── CredentialsRefusedError  the token endpoint knows no such client and secret
     │   ├── GrantRefusedError        the client may not use client credentials
+    │   │   └── GrantMissingError    the token endpoint saw no grant type at all
     │   ├── TokenEndpointError       the token URL is not a token endpoint, or answers nonsense
     │   │   └── IdentityZoneError    no tenant of SAC has this name
     │   ├── BearerRefusedError       a fresh token was refused by the export service
@@ -133,6 +134,7 @@ from app.errors.source import (
     EntitySetMissingError,
     ExportNotAllowedError,
     FilterNotPreparedError,
+    GrantMissingError,
     GrantRefusedError,
     HostNotFoundError,
     IdentityZoneError,
@@ -187,6 +189,7 @@ __all__ = [
     "ForbiddenError",
     "FormatNotOfferedError",
     "GrainError",
+    "GrantMissingError",
     "GrantRefusedError",
     "HostNotFoundError",
     "IdentityZoneError",

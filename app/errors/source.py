@@ -107,6 +107,12 @@ class GrantRefusedError(SourceError):
     code = "grant_refused"
 
 
+class GrantMissingError(GrantRefusedError):
+    """The token endpoint saw no grant type: what was sent did not reach it whole."""
+
+    code = "grant_missing"
+
+
 class TokenEndpointError(SourceError):
     """The token URL is not the token endpoint of a tenant, or its answer makes no sense."""
 

@@ -17,6 +17,7 @@ from typing_extensions import override
 from app.errors import SourceError, TokenEndpointError, UnsafeLinkError
 from app.records import AuthStatus
 from app.sac_connector.faults import (
+    CHECK_LOGIN_URL,
     CLIENT_ERRORS,
     COPY_LOGIN_URL,
     Answer,
@@ -151,7 +152,7 @@ class TokenProvider:
                 follow_redirects=False,
             )
         except CLIENT_ERRORS as error:
-            raise transport_fault(error, url) from error
+            raise transport_fault(error, url, CHECK_LOGIN_URL) from error
         answer = Answer(response.status_code, response.headers, response.content)
         if (fault := token_fault(answer, self._clock.now())) is not None:
             raise fault

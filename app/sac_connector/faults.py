@@ -29,6 +29,7 @@ from app.errors import (
     EntitySetMissingError,
     ExportNotAllowedError,
     FilterNotPreparedError,
+    GrantMissingError,
     GrantRefusedError,
     HostNotFoundError,
     IdentityZoneError,
@@ -52,6 +53,7 @@ CHECK_CREDENTIALS: Final = f"Check {CLIENT_ID_VARIABLE} and {SECRET_VARIABLE}."
 COPY_LOGIN_URL: Final = (
     "Copy the Token URL from System > Administration > App Integration into SAC_TOKEN_URL."
 )
+CHECK_LOGIN_URL: Final = "Check SAC_TOKEN_URL and the network."
 CHECK_TENANT_URL: Final = "Check SAC_TENANT_URL and the network."
 CHECK_ACCESS: Final = (
     "In System > Administration > App Integration, the OAuth client needs purpose API Access "
@@ -70,6 +72,9 @@ _NUMBER: Final = re.compile(r"\[(\d{4})\]")
 _TRY_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _GRANT_ERRORS: Final = frozenset({"unauthorized_client", "unsupported_grant_type"})
 _GRANT_WORDS: Final = re.compile(r"grant.?type", re.IGNORECASE)
+_MISSING: Final = re.compile(r"missing|required|must be|not (?:given|present)", re.IGNORECASE)
+# The text of SAP's page for a subdomain that it does not know; its status is not documented.
+_NO_ZONE: Final = b"identity zone"
 _LONGEST_MESSAGE: Final = 200
 
 # All that the HTTP client raises; `httpx.HTTPError` alone is not the root of its tree.
@@ -191,9 +196,10 @@ def token_fault(answer: Answer, now: datetime) -> SourceError | None:
         return None
     if status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _overload(answer, "The token endpoint", now)
-    if status == HTTPStatus.NOT_FOUND and answer.looks_like_html:
+    unknown = status == HTTPStatus.NOT_FOUND or _NO_ZONE in answer.body.lower()
+    if unknown and answer.looks_like_html:
         return IdentityZoneError(
-            "SAC_TOKEN_URL names a tenant that SAP does not know (404 with a web page).",
+            f"SAC_TOKEN_URL names a tenant that SAP does not know ({status} with a web page).",
             next_step=COPY_LOGIN_URL,
         )
     if answer.looks_like_html or status not in {
@@ -212,6 +218,16 @@ def token_fault(answer: Answer, now: datetime) -> SourceError | None:
 def _refused_login(answer: Answer) -> SourceError:
     error = _json(answer.body)
     word, description = str(error.get("error", "")), str(error.get("error_description", ""))
+    if (
+        word not in _GRANT_ERRORS
+        and _GRANT_WORDS.search(description)
+        and _MISSING.search(description)
+    ):
+        return GrantMissingError(
+            f"{SAC} saw no grant type in the login: what was sent did not arrive whole.",
+            next_step="Check that SAC_TOKEN_URL is the exact Token URL, without a redirect, and "
+            "any proxy between here and SAP.",
+        )
     if word in _GRANT_ERRORS or _GRANT_WORDS.search(description):
         return GrantRefusedError(
             f"{SAC} does not allow this OAuth client the client-credentials grant.",
@@ -292,12 +308,13 @@ def _json(body: bytes) -> dict[str, Any]:
         return {}
 
 
-def transport_fault(error: ClientError, url: str) -> SourceError:
+def transport_fault(error: ClientError, url: str, check: str = CHECK_TENANT_URL) -> SourceError:
     """Translate an exception of the HTTP client.
 
     Args:
         error: What the client raised.
         url: The address that was asked; only its host is shown.
+        check: What to check if the address is wrong.
     """
     host = _host(url)
     if isinstance(error, httpx.TimeoutException):
@@ -310,13 +327,11 @@ def transport_fault(error: ClientError, url: str) -> SourceError:
             "SSL_CERT_FILE names.",
         )
     if isinstance(error, httpx.ConnectError):
-        return _unreachable(error, host)
+        return _unreachable(error, host, check)
     if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
-        return SourceAnswerError(
-            f"The address at {host} cannot be asked.", next_step=CHECK_TENANT_URL
-        )
+        return SourceAnswerError(f"The address at {host} cannot be asked.", next_step=check)
     if isinstance(error, httpx.TooManyRedirects):
-        return LoginPageError(f"{host} redirects without end.", next_step=CHECK_TENANT_URL)
+        return LoginPageError(f"{host} redirects without end.", next_step=check)
     return SourceUnreachableError(
         f"The connection to {host} broke before the answer was whole.", next_step=TRY_LATER
     )
@@ -329,17 +344,17 @@ def _host(url: str) -> str:
         return "the tenant"
 
 
-def _unreachable(error: httpx.ConnectError, host: str) -> SourceError:
+def _unreachable(error: httpx.ConnectError, host: str, check: str) -> SourceError:
     """Say in words why a connection failed; the system's texts vary with the platform."""
     causes = list(_causes(error))
     text = " ".join(str(cause) for cause in causes).lower()
     if any(word in text for word in ("name", "nodename", "getaddrinfo", "resolution")):
         return HostNotFoundError(
-            f"{host} cannot be reached: the host name is not known.", next_step=CHECK_TENANT_URL
+            f"{host} cannot be reached: the host name is not known.", next_step=check
         )
     refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
     why = "the connection was refused" if refused or "refused" in text else "there is no connection"
-    return SourceUnreachableError(f"{host} cannot be reached: {why}.", next_step=CHECK_TENANT_URL)
+    return SourceUnreachableError(f"{host} cannot be reached: {why}.", next_step=check)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -17,6 +17,7 @@ from app.errors import (
     BearerRefusedError,
     CertificateError,
     CredentialsRefusedError,
+    GrantMissingError,
     GrantRefusedError,
     HostNotFoundError,
     IdentityZoneError,
@@ -213,6 +214,7 @@ async def test_an_answer_without_a_usable_token_is_refused_and_not_quoted(body: 
 
 REFUSED = "refused the client credentials. Check SAC_CLIENT_ID and "
 GRANT = "does not allow this OAuth client the client-credentials grant. Create an OAuth client"
+LOST = "saw no grant type in the login: what was sent did not arrive whole. Check that SAC_TOKEN"
 ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it answered "
 
 
@@ -227,7 +229,13 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
         (oauth(400, "unauthorized_client", "no"), GrantRefusedError, GRANT),
         (oauth(400, "unsupported_grant_type", "no"), GrantRefusedError, GRANT),
         (oauth(401, "invalid_client", "Unauthorized grant type: x"), GrantRefusedError, GRANT),
-        (oauth(400, "invalid_request", "Missing grant type"), GrantRefusedError, GRANT),
+        (oauth(400, "invalid_request", "Missing grant type"), GrantMissingError, LOST),
+        (oauth(401, "unauthorized", "grant_type is required"), GrantMissingError, LOST),
+        (
+            httpx.Response(200, html="<html>maps to no valid Identity Zone</html>"),
+            IdentityZoneError,
+            "SAC_TOKEN_URL names a tenant that SAP does not know (200 with a web page). Copy",
+        ),
         (
             httpx.Response(404, html="<html>No identity zone</html>"),
             IdentityZoneError,
@@ -257,7 +265,7 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
         (
             httpx.ConnectError("[Errno -2] Name or service not known"),
             HostNotFoundError,
-            "login.example cannot be reached: the host name is not known. Check SAC_TENANT_URL",
+            "login.example cannot be reached: the host name is not known. Check SAC_TOKEN_URL",
         ),
         (
             httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"),
