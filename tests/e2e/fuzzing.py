@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from app.records import DatasetDefinition, Grain, PullMode
-from tests.simulated_tenant import SimulatedTenant
+from app.records import DatasetDefinition, Grain, PullMode, Sign
+from tests.simulated_tenant import Dimension, SimulatedTenant
 
 MODEL: Final = "CFUZZ"
 COLUMNS: Final = ("Version", "Date", "Region", "Product", "Amount")
@@ -25,6 +25,16 @@ _REGIONS: Final = ("EMEA", "#", "R&D + 50%", "O'Neill", "Zürich/Süd", "", " ",
 _PRODUCTS: Final = ("P1", "#", 'a"b\\c', "Rocket 🚀", "%27", "NOT_IN_HIERARCHY", None)
 _DATES: Final = ("202401", "202402", "202403", "202412", "202501", "202611")
 _UNDATED: Final = ("#", "0000", None, "")
+# Where dates are the customer's own: two ids of one day, two days of one month, two without a day.
+_OWN_DAYS: Final[dict[str, str | None]] = {
+    "202401": "2023-10-01",
+    "202402": "2023-10-01",
+    "202403": "2023-10-15",
+    "202412": None,
+    "202501": "",
+    "202611": "2026-02-01",
+}
+_TURNED: Final = {"EMEA": "INC", "R&D + 50%": "LEQ", "": "INC", "Zürich/Süd": "LEQ"}
 _VERSIONS: Final = ("public.Actual", "public.My Budget")
 _NUMBERS: Final = st.one_of(
     st.integers(-9, 9).map(str),
@@ -159,6 +169,8 @@ class Case:
     mode: PullMode
     page_rows: int
     parallel: int
+    own_days: bool
+    display: bool
 
     @property
     def definition(self) -> DatasetDefinition:
@@ -174,6 +186,8 @@ class Case:
             grain=Grain.MONTH,
             mode=self.mode,
             allow_mixed=True,
+            sign=Sign.DISPLAY if self.display else Sign.STORED,
+            date_attribute="START" if self.own_days else None,
         )
 
     @property
@@ -193,8 +207,8 @@ class Case:
             MODEL,
             dimensions=[
                 {"name": "Version", "role": "version"},
-                {"name": "Date", "role": "date"},
-                "Region",
+                self._dates(),
+                self._regions(),
                 "Product",
             ],
             measures=["Amount"],
@@ -204,20 +218,43 @@ class Case:
         for fault in (*self.faults, *filter(None, [self.mutation])):
             fault.cause(tenant)
 
+    def _dates(self) -> Dimension:
+        if not self.own_days:
+            return {"name": "Date", "role": "date"}
+        members: list[str | dict[str, str | None]] = [
+            {"id": own, "START": day} for own, day in _OWN_DAYS.items()
+        ]
+        return {"name": "Date", "role": "date", "members": members, "attributes": ["START"]}
+
+    def _regions(self) -> Dimension:
+        if not self.display:
+            return {"name": "Region"}
+        kinds = {text: _TURNED.get(text, "EXP") for text in _REGIONS if text is not None}
+        members: list[str | dict[str, str | None]] = [
+            {"id": text, "accType": kind} for text, kind in kinds.items()
+        ]
+        return {"name": "Region", "role": "account", "members": members}
+
+    def _month(self, text: str | None) -> date | None:
+        """Return the month of a date id; None if it has none."""
+        day = _OWN_DAYS.get(str(text)) if self.own_days else text
+        if text in _UNDATED or not day:
+            return None
+        digits = day.replace("-", "")
+        return date(int(digits[:4]), int(digits[4:6]), 1)
+
     def right(self, rows: Sequence[Row]) -> Series:
         """Add up rows in plain arithmetic."""
         sums: dict[tuple[date | str, ...], Decimal] = defaultdict(Decimal)
         for row in rows:
             cells = dict(zip(COLUMNS, row, strict=True))
-            month, amount = cells["Date"], cells["Amount"]
-            if self.version not in {None, cells["Version"]} or month in _UNDATED or amount is None:
+            month, amount = self._month(cells["Date"]), cells["Amount"]
+            if self.version not in {None, cells["Version"]} or month is None or amount is None:
                 continue
             members = ["#" if cells[name] is None else str(cells[name]) for name in self.dimensions]
-            key: tuple[date | str, ...] = (
-                date(int(str(month)[:4]), int(str(month)[4:]), 1),
-                *members,
-            )
-            sums[key] = EXACT.add(sums[key], Decimal(amount))
+            key: tuple[date | str, ...] = (month, *members)
+            turned = self.display and cells["Region"] in _TURNED
+            sums[key] = EXACT.add(sums[key], -Decimal(amount) if turned else Decimal(amount))
         return {key: float(total) for key, total in sums.items()}
 
 
@@ -244,5 +281,7 @@ CASES: Final = st.one_of(
         mode=st.sampled_from(PullMode),
         page_rows=st.integers(1, 12),
         parallel=st.integers(1, 4),
+        own_days=st.booleans(),
+        display=st.booleans(),
     )
 )
