@@ -110,14 +110,18 @@ class ModelReader:
         Raises:
             SourceError: They cannot be read.
         """
-        kept = self._models.get(model_id)
-        if kept is not None and self._clock.now() - kept.read_at < _LIFETIME:
-            return kept
+        if self.knows(model_id):
+            return self._models[model_id]
         schema = parse_metadata(await session.get(f"{session.root}$metadata", XML))
         entity_sets = answers.parse_service_document(await session.get(session.root))
         model = Model(schema, entity_sets, self._clock.now())
         self._models[model_id] = model
         return model
+
+    def knows(self, model_id: str) -> bool:
+        """Whether the model was read a short time ago, and would not be read anew."""
+        kept = self._models.get(model_id)
+        return kept is not None and self._clock.now() - kept.read_at < _LIFETIME
 
     def forget(self, model_id: str) -> None:
         """Read the model anew next time: a refusal may mean that it changed."""

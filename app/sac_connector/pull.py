@@ -41,6 +41,8 @@ from app.sac_connector.sums import AllTotals, ReadSums, adds_up
 
 # More ranges than run at once, so that a range with many rows does not leave the others idle.
 _RANGES_EACH: Final = 2
+# What an answer may be if the model has other columns or sets than when it was read.
+_MODEL_CHANGED: Final = (QueryRefusedError, ModelNotFoundError, UnknownColumnError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +132,10 @@ class SacPull:
         """
         started, session = monotonic(), self._open()
         first = await self._first_token(session)
-        try:
-            async with aclosing(self._proved(session)) as pages:
-                async for page in pages:
-                    yield page
-        except (QueryRefusedError, ModelNotFoundError, UnknownColumnError):
-            self._models.forget(self._definition.model_id)
-            raise
+        known = self._models.knows(self._definition.model_id)
+        async with aclosing(self._tried(session, known=known)) as pages:
+            async for page in pages:
+                yield page
         self._report = PullReport(
             expected=self._expected,
             received=self._rows,
@@ -152,13 +151,29 @@ class SacPull:
             basis=self._basis,
         )
 
+    async def _tried(self, session: Session, *, known: bool) -> AsyncGenerator[Page]:
+        """Yield the pages; begin anew if what was known of the model holds no more."""
+        try:
+            async with aclosing(self._proved(session)) as pages:
+                async for page in pages:
+                    yield page
+        except _MODEL_CHANGED:
+            self._models.forget(self._definition.model_id)
+            if self._pages or not known:
+                raise
+        else:
+            return
+        async with aclosing(self._tried(session, known=False)) as pages:
+            async for page in pages:
+                yield page
+
     async def _first_token(self, session: Session) -> int:
         """Log in before anything else, and return how many tokens had been issued by then."""
         await session.login()
         return self._issued()
 
     async def _proved(self, session: Session) -> AsyncGenerator[Page]:
-        definition, size = self._definition, self._limits.page_rows
+        definition, size, self._read = self._definition, self._limits.page_rows, None
         model = await self._models.read(definition.model_id, session)
         plan = plan_pull(definition, model.schema, model.entity_sets, self._condition())
         reading = await prepare(session, definition, plan, model, size)

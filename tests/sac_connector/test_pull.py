@@ -16,6 +16,7 @@ from app.errors import (
     DataChangedError,
     IncompletePullError,
     KeysNotSelectedError,
+    QueryRefusedError,
     UnknownColumnError,
     UnsafeLinkError,
 )
@@ -329,6 +330,35 @@ async def test_a_refused_query_makes_the_next_pull_read_the_columns_anew() -> No
             await amounts(rig.source.pull(DEFINITION))
         assert await amounts(rig.source.pull(DEFINITION)) == ["0"]
     assert tenant.shapes.count("metadata") == 2
+
+
+async def test_a_model_that_gains_a_dimension_breaks_no_pull() -> None:
+    """What was read of the model a minute ago is read anew at once, and only once."""
+    wider = METADATA.replace(
+        '<PropertyRef Name="Region"/>', '<PropertyRef Name="Region"/><PropertyRef Name="Channel"/>'
+    ).replace("<Property ", '<Property Name="Channel"/><Property ', 1)
+    refused = [counted(3), *[refusal(400, "1402")] * 2]
+    replies = [counted(1), a_page(1), *refused, counted(1), a_page(1), *refused, *refused]
+    tenant = FakeTenant(replies, described=[metadata(), metadata(wider)])
+    async with connected(tenant) as rig:
+        for _ in range(2):
+            assert await amounts(rig.source.pull(DEFINITION)) == ["0"]
+        assert "$select=Date,Region,Channel,Amount" in str(tenant.asked[-1].url)
+        assert tenant.shapes.count("metadata") == 2
+        with pytest.raises(KeysNotSelectedError):
+            await amounts(rig.source.pull(DEFINITION))
+    assert tenant.shapes.count("metadata") == 3
+
+
+async def test_a_refusal_in_the_middle_of_a_pull_is_not_begun_anew() -> None:
+    """Rows that were handed over cannot be taken back."""
+    known = [counted(1), a_page(1)]
+    tenant = FakeTenant([*known, counted(3), linked(2, "a"), refusal(400)])
+    async with connected(tenant) as rig:
+        await amounts(rig.source.pull(DEFINITION))
+        with pytest.raises(QueryRefusedError):
+            await amounts(rig.source.pull(DEFINITION))
+    assert tenant.shapes.count("metadata") == 1
 
 
 async def test_an_unknown_column_makes_the_next_pull_read_the_columns_anew() -> None:
