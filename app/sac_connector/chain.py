@@ -92,7 +92,8 @@ class Chain:
                 # Let go before the next body comes, which is as large.
                 del body, envelope, rows
                 yield page
-                url = following
+                # Links that never end must not be followed for longer than there are rows.
+                url = None if self._exceeds else following
         finally:
             await self._drop()
         self._prove()
@@ -201,6 +202,10 @@ class Chain:
                 "to aggregates.",
             )
         self._last_key = last
+
+    @property
+    def _exceeds(self) -> bool:
+        return self.expected is not None and self.received > self.expected
 
     def _goes_on(self, rows: pa.Table) -> bool:
         """Whether there may be rows behind a page that carries no link.

@@ -54,9 +54,32 @@ def text_columns(role: Role, listed: tuple[str, ...] | None) -> tuple[str, ...]:
     return tuple(name for name in (key, DESCRIPTION) if name in listed) if key in listed else ()
 
 
+def check_master(master: pa.Table, entity_set: str) -> None:
+    """Refuse a master that says two things of one member.
+
+    Args:
+        master: The ids in the first column.
+        entity_set: Its name, for the error.
+
+    Raises:
+        SourceAnswerError: Names the member.
+    """
+    key = master.column_names[0]
+    said = master.group_by(master.column_names).aggregate([])
+    counts = pc.value_counts(said[key])
+    twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values").drop_null()
+    if len(twice):
+        raise SourceAnswerError(
+            f"The master {entity_set} lists the member '{twice[0]}' twice, each time with another "
+            "text.",
+            next_step="Correct the member in SAC, or do without what the master decides: "
+            "sign = stored, a time_aggregation, no date_attribute.",
+        )
+
+
 def turned_accounts(master: pa.Table) -> pa.Array:
     """Return the ids of the accounts whose sign SAC turns for display."""
-    turned = pc.is_in(master[ACCOUNT_TYPE], value_set=_TURNED_TYPES)
+    turned = pc.is_in(pc.utf8_upper(master[ACCOUNT_TYPE]), value_set=_TURNED_TYPES)
     return master[ID].filter(turned).combine_chunks()
 
 

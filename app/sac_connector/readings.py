@@ -54,9 +54,11 @@ async def prepare(
     accounts = dates = None
     if plan.account is not None and _needs_accounts(definition, plan.account, model):
         accounts = await _account_master(session, plan.account, model.schema, page_rows)
+        masters.check_master(accounts, f"{plan.account}{MASTER_SUFFIX}")
     if plan.master is not None and definition.date_attribute is not None:
         texts = _date_columns(plan.master, definition.date_attribute, model.schema)
         dates = await session.master(plan.master, texts, page_rows)
+        masters.check_master(dates, plan.master)
     turned = None
     if accounts is not None and definition.sign is Sign.DISPLAY:
         turned = masters.turned_accounts(accounts)

@@ -16,6 +16,7 @@ from app.sac_connector.masters import (
     calendar_dates,
     check_accounts,
     check_days,
+    check_master,
     key_column,
     text_columns,
     time_aggregation,
@@ -43,6 +44,8 @@ def rows(values: list[str | None], accounts: list[str]) -> pa.Table:
 def test_income_and_liabilities_are_turned() -> None:
     """SAC shows accounts of type INC and LEQ with the other sign; others as they are."""
     assert turned_accounts(MASTER).to_pylist() == ["REV", "DEBT"]
+    spelt = pa.table({"ID": ["A", "B", "C"], "accType": ["Inc", None, ""]})
+    assert turned_accounts(spelt).to_pylist() == ["A"]
 
 
 def test_signs_turn_to_the_last_digit() -> None:
@@ -114,6 +117,16 @@ def test_an_account_that_the_master_lacks_has_no_sign() -> None:
     check_accounts(rows(["1", "2", "3"], ["REV", "#", "CASH"]), "Account", MASTER)
     with pytest.raises(SourceAnswerError, match="'NEW' is not in the account master"):
         check_accounts(rows(["1", "2"], ["REV", "NEW"]), "Account", MASTER)
+
+
+def test_a_master_says_one_thing_of_each_member() -> None:
+    """The same line twice is harmless; two lines that differ cannot both be right."""
+    line = {"DATE": ["P1", "P2", "P1", None, None], "START": ["2024-01-01", None, "2024-01-01"] * 2}
+    master = pa.table({name: cells[:5] for name, cells in line.items()})
+    check_master(master, "DateMaster")
+    other = pa.concat_tables([master, pa.table({"DATE": ["P1"], "START": ["2024-02-01"]})])
+    with pytest.raises(SourceAnswerError, match="DateMaster lists the member 'P1' twice"):
+        check_master(other, "DateMaster")
 
 
 def test_two_ids_of_one_date_are_added_up_only_if_that_is_meant() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import repeat
+from itertools import chain, islice, repeat
 from urllib.parse import parse_qs
 
 import httpx
@@ -17,6 +17,7 @@ from app.errors import (
     IncompletePullError,
     KeysNotSelectedError,
     QueryRefusedError,
+    SourceAnswerError,
     UnknownColumnError,
     UnsafeLinkError,
 )
@@ -269,6 +270,28 @@ async def test_pages_that_link_in_a_circle_end(link: str) -> None:
         with pytest.raises(UnsafeLinkError, match="link in a circle"):
             await amounts(rig.source.pull(DEFINITION))
     assert len(tenant.asked) == 5
+
+
+async def test_links_that_never_end_are_not_followed_for_ever() -> None:
+    """A tenant that always names one more page is stopped as soon as it sent too many rows."""
+    endless = (linked(2, str(number)) for number in range(1000))
+    tenant = FakeTenant(chain([counted(3)], islice(endless, 100), repeat(counted(3))))
+    async with connected(tenant) as rig:
+        with pytest.raises(IncompletePullError, match="rows came twice"):
+            await amounts(rig.source.pull(DEFINITION))
+    assert len(tenant.shapes) < 10
+
+
+@pytest.mark.parametrize("place", [0, 1])
+async def test_what_a_delta_says_of_a_deleted_record_is_no_row(place: int) -> None:
+    """An answer with deleted entities is one of changes, and is refused by its place."""
+    gone = {"@odata.context": "$metadata#FactData/$deletedEntity", "id": "FactData(Date='202601')"}
+    row = {"Date": "202601", "Region": "EMEA", "Amount": 1}
+    value = [row, gone][:: 1 if place else -1]
+    delta = httpx.Response(200, json={"value": value, "@des.entitiesInPage": "2"})
+    async with connected(FakeTenant([counted(3), delta])) as rig:
+        with pytest.raises(SourceAnswerError, match=f"page 1, row {place + 1}"):
+            await amounts(rig.source.pull(DEFINITION))
 
 
 async def test_a_link_to_another_host_is_not_followed() -> None:
