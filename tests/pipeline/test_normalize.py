@@ -205,3 +205,19 @@ def test_members_are_sorted_by_their_bytes() -> None:
     found = [("202401", member, "x", "1") for member in ("ä", "a", "Z", "#", "é", "日")]
     order = one(*found).rows["dim_region"].to_pylist()
     assert order == ["#", "Z", "a", "ä", "é", "日"]
+
+
+@given(days=st.lists(st.dates(date(2024, 1, 1), date(2024, 3, 31)), max_size=8), ids=st.booleans())
+def test_two_days_of_one_period_are_told(*, days: list[date], ids: bool) -> None:
+    """Days that fall into one month are named, if they differ; an id names the first day of it."""
+    texts = [f"{day:%Y%m}" if ids else day.isoformat() for day in days]
+    found = normalize(
+        pages_of([(text, "R", "P", "1") for text in texts], 3), DEFINITION
+    ).same_period
+    months = {(day.year, day.month) for day in days}
+    crowded = not ids and len(set(days)) > len(months)
+    assert (found is not None) is crowded
+    if found is not None:
+        first, other = found
+        assert first != other
+        assert first[:7] == other[:7]
