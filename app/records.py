@@ -171,6 +171,9 @@ class PullReport:
             None if it knows none.
         basis: A hash of what decides the values beside the definition and the facts, such as
             the tenant and its masters; rows of two pulls mix only if it is the same.
+        moment: How it was proved that all rows are of one moment: `answer` (one answer held them),
+            `sums` (count and sums were the same before and after), `count` (the count was; a
+            changed value would not show), or `none`. Empty if an older program did not say.
     """
 
     expected: int | None
@@ -186,6 +189,7 @@ class PullReport:
     restarts: int = 0
     time_aggregation: TimeAggregation | None = None
     basis: str = ""
+    moment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ _REPORT: dict[str, JsonValue] = {
     "restarts": 0,
     "time_aggregation": "sum",
     "basis": "4f1d8e0b7a6c2953",
+    "moment": "sums",
 }
 _FRESH: dict[str, JsonValue] = {
     **FRESHNESS_EXAMPLE,
@@ -125,6 +126,11 @@ class PullReportModel(BaseModel):
     basis: str = Field(
         description="A hash of what decides the values beside definition and facts: the tenant, "
         "and what its account master says. A window keeps older rows only of the same."
+    )
+    moment: str = Field(
+        description="How all rows were proved to be of one moment: `answer` (one held them), "
+        "`sums` or `count` (the same before and after; with the count alone a changed value does "
+        "not show), `none`; empty if an older program did not say."
     )
 
     @classmethod

@@ -129,6 +129,7 @@ class CsvPull:
             mode=_PROOF,
             bytes=self._bytes,
             seconds=time.monotonic() - started,
+            moment="answer",
         )
 
     def _page(self, block: pa.RecordBatch) -> Page:

@@ -37,7 +37,7 @@ from app.sac_connector.masters import check_days
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES, PullPlan, plan_pull
 from app.sac_connector.readings import Reading, basis_of, prepare, rule_over_time
-from app.sac_connector.sums import AllTotals, ReadSums, adds_up
+from app.sac_connector.sums import AllTotals, ReadSums, Snapshot, adds_up
 
 # More ranges than run at once, so that a range with many rows does not leave the others idle.
 _RANGES_EACH: Final = 2
@@ -58,20 +58,6 @@ class PullLimits:
     page_rows: int = 5000
     deadline_s: float = 1800.0
     parallel: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """What tells two states of the data apart.
-
-    Attributes:
-        count: Rows; None if the tenant does not say.
-        totals: Sums by date and by each kept dimension, as the tenant adds them up; None if
-            that was not asked.
-    """
-
-    count: int | None = None
-    totals: AllTotals | None = None
 
 
 class SacPull:
@@ -112,7 +98,7 @@ class SacPull:
         self._read: ReadSums | None = None
         self._accounts: set[str] = set()
         self._date_ids: set[str] = set()
-        self._basis = ""
+        self._basis, self._moment = "", "none"
         self._rule: TimeAggregation | None = None
         self._report: PullReport | None = None
 
@@ -149,6 +135,7 @@ class SacPull:
             slices=len(self._chains),
             time_aggregation=self._rule,
             basis=self._basis,
+            moment="answer" if self._pages == 1 else self._moment,
         )
 
     async def _tried(self, session: Session, *, known: bool) -> AsyncGenerator[Page]:
@@ -354,9 +341,8 @@ class SacPull:
         count = await session.count(self._query(session, plan))
         again = before.totals is not None
         after = Snapshot(count, await self._totals(session, plan, model) if again else None)
-        if None not in (before.count, after.count) and before.count != after.count:
-            return True
-        return None not in (before.totals, after.totals) and before.totals != after.totals
+        self._moment = before.compared(after)
+        return before.differs(after)
 
     async def _mixed(self, session: Session, plan: PullPlan, before: Snapshot) -> bool:
         """Whether the rows are of two moments that have the same sums, as after a re-posting.

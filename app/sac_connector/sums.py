@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Context, Decimal, InvalidOperation
 from typing import Final
 
@@ -15,6 +16,32 @@ AllTotals = Mapping[str, Totals]
 
 _EXACT: Final = pa.decimal256(76, 30)
 _WIDE: Final = Context(prec=160)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What tells two states of the data apart.
+
+    Attributes:
+        count: Rows; None if the tenant does not say.
+        totals: Sums by date and by each kept dimension, as the tenant adds them up; None if
+            that was not asked.
+    """
+
+    count: int | None = None
+    totals: AllTotals | None = None
+
+    def differs(self, after: Snapshot) -> bool:
+        """Whether what both of them know is not the same."""
+        if None not in (self.count, after.count) and self.count != after.count:
+            return True
+        return None not in (self.totals, after.totals) and self.totals != after.totals
+
+    def compared(self, after: Snapshot) -> str:
+        """Return the most that both of them know: `sums`, `count` or `none`."""
+        if None not in (self.totals, after.totals):
+            return "sums"
+        return "none" if None in (self.count, after.count) else "count"
 
 
 class ReadSums:

@@ -102,6 +102,9 @@ async def test_every_row_arrives_once_however_the_tenant_pages(
     )
     assert (pull.report.received, pull.report.retries, pull.report.token_renewals) == (5, 0, 0)
     assert (pull.report.mode, pull.report.seconds < 60) == ("FactData", True)
+    last = replies[-1]
+    again = known and isinstance(last, httpx.Response) and last.is_success
+    assert pull.report.moment == ("count" if again else "none")
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.booleans(), st.integers(-2, 2))
@@ -177,7 +180,8 @@ async def test_one_answer_is_of_one_moment() -> None:
         pull = rig.source.pull(replace(DEFINITION, mode=PullMode.FACTS))
         assert await amounts(pull) == ["0", "1"]
     assert tenant.shapes == ["metadata", "service", "count", "first"]
-    assert (pull.report.expected, pull.report.proof) == (2, "count")
+    report = pull.report
+    assert (report.expected, report.proof, report.moment) == (2, "count", "answer")
 
 
 def sums(value: int) -> httpx.Response:
@@ -206,6 +210,7 @@ async def test_values_that_change_between_two_pages_are_noticed_by_their_sums(
                 await amounts(pull)
             return
         assert await amounts(pull) == ["0", "1", "2"]
+        assert pull.report.moment == "sums"
     first = ["first"] * len(early)
     both = ["sums", "sums"]
     assert tenant.shapes[2:] == ["count", *first, *both, "first", "skip 2", "count", *both]
@@ -250,7 +255,9 @@ async def test_a_key_that_comes_twice_among_sums_is_a_change() -> None:
 async def test_a_count_that_is_told_only_once_is_no_change(replies: list[Reply]) -> None:
     """A count on one side alone says nothing of a change."""
     async with connected(FakeTenant(replies)) as rig:
-        assert await amounts(rig.source.pull(DEFINITION)) == ["0", "1", "2"]
+        pull = rig.source.pull(DEFINITION)
+        assert await amounts(pull) == ["0", "1", "2"]
+    assert pull.report.moment == "none"
 
 
 async def test_a_page_that_holds_other_than_it_says_is_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sac_connector.sums import ReadSums, adds_up
+from app.sac_connector.sums import ReadSums, Snapshot, adds_up
 
 EXACT = Context(prec=200)
 DATES = st.sampled_from(["202401", "202402", "#", "", None])
@@ -104,3 +104,23 @@ def test_sums_give_the_whole(rows: Rows) -> None:
 def test_maxima_and_last_values_are_no_sums(whole: str | None) -> None:
     """A whole that is not the sum of its dates shows a measure that is not added up."""
     assert not adds_up({"202401": "5", "202402": "7"}, whole)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "differs", "compared"),
+    [
+        (Snapshot(3, {"Date": {"1": "5"}}), Snapshot(3, {"Date": {"1": "5"}}), False, "sums"),
+        (Snapshot(3, {"Date": {"1": "5"}}), Snapshot(3, {"Date": {"1": "6"}}), True, "sums"),
+        (Snapshot(None, {"Date": {"1": "5"}}), Snapshot(3, {"Date": {"1": "5"}}), False, "sums"),
+        (Snapshot(3, {"Date": {"1": "5"}}), Snapshot(3), False, "count"),
+        (Snapshot(3), Snapshot(4), True, "count"),
+        (Snapshot(3), Snapshot(3), False, "count"),
+        (Snapshot(3), Snapshot(), False, "none"),
+        (Snapshot(), Snapshot(), False, "none"),
+    ],
+)
+def test_two_states_are_told_apart_by_what_both_know(
+    before: Snapshot, after: Snapshot, compared: str, *, differs: bool
+) -> None:
+    """What only one of them knows says nothing, and is not called a proof."""
+    assert (before.differs(after), before.compared(after)) == (differs, compared)
