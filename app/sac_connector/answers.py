@@ -82,7 +82,7 @@ _ROW_PATH: Final = re.compile(
     r"^(?P<what>.*?)(?: - at `\$\[(?P<row>\d+)\](?:\.(?P<column>.*))?`)?$"
 )
 _SEAM_WITHIN_BYTES: Final = 10_000
-_LARGE: Final = 8  # small parts in a large one
+_LARGE: Final = 4  # small parts in a large one
 _ENVELOPE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # RecursionError: brackets nested so deep that no answer of a service means them.
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

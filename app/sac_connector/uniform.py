@@ -1,20 +1,20 @@
 """Reads rows that are all laid out alike, without parsing each of them; pure.
 
 The service writes the rows of a page by one pattern: the same keys in the same order, and no
-blanks. Then the quotes of a page tell where every value begins and ends, and numpy and Arrow find
-them many times faster than a JSON parser, without the interpreter lock, so that the next page is
-read meanwhile.
+blanks. Then the colons of a page tell where every value begins and ends, or the quotes if texts
+hold colons; numpy and Arrow find them many times faster than a JSON parser, without the interpreter
+lock, so that the next page is read meanwhile.
 
 Nothing is taken for granted. The pattern is that of the first row; the bytes are cut into values
 and what stands between them; and the rows are read only if each piece between two values is the
-one of the pattern, and each value is proved to be a text or a number as JSON has them. Rows of
-which that cannot be said, whatever the reason, are left to the parser.
+one of the pattern, no quote is left for a value, and each value is proved to be a text or a number
+as JSON has them. Rows of which that cannot be said, whatever the reason, are left to the parser.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Self
@@ -42,6 +42,23 @@ _NUMBER: Final = r"\A-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\z"
 _NULL: Final = "null"
 
 Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How the values of a row are found by a byte that stands before each of them.
+
+    Attributes:
+        byte: The byte.
+        in_row: How often it stands in a row, values apart.
+        before: Which of these is the last before each value.
+        distances: Bytes from that one to the value.
+    """
+
+    byte: int
+    in_row: int
+    before: tuple[int, ...]
+    distances: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +108,53 @@ class Pattern:
         """Quotes in a row."""
         return sum(4 if quoted else 2 for quoted in self.quoted)
 
-    def bounds(self, quotes: Positions, size: int) -> npt.NDArray[np.int32]:
-        """Return where each value begins and ends, in the order of the bytes.
+    @property
+    def marks(self) -> Iterator[Marks]:
+        """The bytes by which values can be found, those that are fewest first."""
+        row, starts = b"", []
+        for before in (self.head, *self.gaps[:-1]):
+            row += before
+            starts.append(len(row))
+        row += self.tail
+        for byte in (b":", b'"'):
+            yield Marks(
+                byte[0],
+                row.count(byte),
+                tuple(row.count(byte, 0, start) - 1 for start in starts),
+                tuple(start - row.rindex(byte, 0, start) for start in starts),
+            )
 
-        Args:
-            quotes: Where the quotes are, a line for each row.
-            size: Bytes of all rows.
-        """
-        bounds = np.empty((len(quotes), 2 * len(self.names)), np.int32)
-        at = 0
-        for column, quoted in enumerate(self.quoted):
-            start, end = bounds[:, 2 * column], bounds[:, 2 * column + 1]
-            if quoted:
-                start[:], end[:] = quotes[:, at + 2] + 1, quotes[:, at + 3]
-                at += 4
-                continue
-            start[:] = quotes[:, at + 1] + len('":')
-            at += 2
-            if at < quotes.shape[1]:
-                end[:] = quotes[:, at] - len(",")
-            else:
-                end[:-1] = quotes[1:, 0] - len("},{")
-                end[-1] = size - len("}")
-        return bounds.reshape(-1)
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What is the same in every row, for so many rows one after the other.
+
+    Attributes:
+        pattern: How a row is written.
+        rows: How many.
+        gaps: What the pieces of these rows must be: null for any value, and each gap.
+        widths: Bytes of the gap behind each value.
+        distances: Bytes from a mark to the value, for each kind of marks.
+    """
+
+    pattern: Pattern
+    rows: int
+    gaps: pa.Array
+    widths: Positions
+    distances: tuple[Positions, ...]
+
+    @classmethod
+    def of(cls, pattern: Pattern, rows: int) -> Self:
+        """Repeat a pattern."""
+        gaps = pa.array([text for gap in pattern.gaps for text in (None, gap)], pa.binary())
+        places = pa.array(np.tile(np.arange(len(gaps)), rows))
+        return cls(
+            pattern,
+            rows,
+            gaps.cast(pa.string()).take(places),
+            np.tile([len(gap) for gap in pattern.gaps], rows),
+            tuple(np.tile(marks.distances, rows) for marks in pattern.marks),
+        )
 
 
 class UniformRows:
@@ -128,7 +169,7 @@ class UniformRows:
         self._texts = tuple(text.encode() for text in texts)
         self._measure = None if measure is None else measure.encode()
         # Pages follow the same pattern mostly, so what is to stand between values is kept.
-        self._known: tuple[Pattern | None, pa.Array] = (None, pa.array([], pa.string()))
+        self._known: Repeated | None = None
 
     def read(self, rows: bytes | memoryview) -> pa.Table | None:
         """Return the columns as they are written; None if the rows are not proved to be uniform.
@@ -154,43 +195,66 @@ class UniformRows:
         data = np.frombuffer(rows, np.uint8)
         if not _is_plain(data):
             return None
-        quotes = np.flatnonzero(data == _QUOTE)
-        if len(quotes) % pattern.quotes:
+        count, rest = divmod(int(np.count_nonzero(data == _QUOTE)), pattern.quotes)
+        if rest:
             return None
-        bounds = pattern.bounds(quotes.reshape(-1, pattern.quotes), len(rows))
-        # Only a number can be shorter than nothing.
+        known = self._repeated(pattern, count)
+        bounds = _bounds(data, count, known)
+        # Of rows that are laid out in another way, these are just some places.
         if (bounds[1:] < bounds[:-1]).any():
             return None
         ends = bytes(rows[: bounds[0]]), bytes(rows[bounds[-1] :])
         pieces = pa.StringArray.from_buffers(
             len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(rows)
         )
-        alike = pc.equal(pieces, self._between(pattern, len(pieces)))
+        alike = pc.equal(pieces, known.gaps.slice(0, len(pieces)))
         if ends != (pattern.head, pattern.tail) or not pc.all(alike, min_count=0).as_py():
             return None
+        # All quotes that were counted stand there, so that no value has one.
         return pieces
 
-    def _between(self, pattern: Pattern, count: int) -> pa.Array:
-        """Return what the pieces of rows must be: null for any value, and each gap."""
-        known, gaps = self._known
-        if known != pattern or len(gaps) < count:
-            of_row = pa.array([text for gap in pattern.gaps for text in (None, gap)], pa.binary())
-            of_row = of_row.cast(pa.string())
-            gaps = of_row.take(pa.array(np.arange(count + len(of_row)) % len(of_row)))
-            self._known = pattern, gaps
-        return gaps.slice(0, count)
+    def _repeated(self, pattern: Pattern, rows: int) -> Repeated:
+        if self._known is None or self._known.pattern != pattern or self._known.rows < rows:
+            self._known = Repeated.of(pattern, rows)
+        return self._known
 
     def _columns(self, pieces: pa.Array, pattern: Pattern) -> pa.Table | None:
-        step, columns = 2 * len(pattern.names), {}
-        wanted = (*self._texts, *(() if self._measure is None else (self._measure,)))
-        for number, (name, quoted) in enumerate(zip(pattern.names, pattern.quoted, strict=True)):
-            if quoted and name not in wanted:
-                continue
-            values = pieces.take(pa.array(np.arange(2 * number, len(pieces), step)))
-            columns[name] = values if quoted else _numbers(values)
-            if columns[name] is None:
+        """Return the wanted columns; None if a number is none, wanted or not."""
+        fields = dict(zip(pattern.names, pattern.quoted, strict=True))
+        numbers = [name for name, quoted in fields.items() if not quoted]
+        taken = [*(name for name in self._wanted if fields[name]), *numbers]
+        places, step = list(fields), 2 * len(fields)
+        rows = len(pieces) // step + 1
+        # One after the other in one array: a call costs as much as some thousand values.
+        firsts = [2 * places.index(name) for name in taken]
+        values = pieces.take(pa.array(np.add.outer(firsts, np.arange(rows) * step).reshape(-1)))
+        columns = {name: values.slice(at * rows, rows) for at, name in enumerate(taken)}
+        if numbers:
+            found = _numbers(values.slice(rows * (len(taken) - len(numbers))))
+            if found is None:
                 return None
-        return pa.table({name.decode(): columns[name] for name in wanted})
+            columns |= {name: found.slice(at * rows, rows) for at, name in enumerate(numbers)}
+        return pa.table({name.decode(): columns[name] for name in self._wanted})
+
+    @property
+    def _wanted(self) -> tuple[bytes, ...]:
+        return self._texts if self._measure is None else (*self._texts, self._measure)
+
+
+def _bounds(data: npt.NDArray[np.uint8], rows: int, known: Repeated) -> npt.NDArray[np.int32]:
+    """Return where each value begins and ends if these are so many rows of a pattern."""
+    kinds = zip(known.pattern.marks, known.distances, strict=True)
+    each = ((np.flatnonzero(data == marks.byte), marks, distances) for marks, distances in kinds)
+    # Texts may hold colons; of quotes there are as many as there should be, or rows were none.
+    found, marks, distances = next(one for one in each if len(one[0]) == rows * one[1].in_row)
+    if len(marks.before) < marks.in_row:
+        found = found.reshape(rows, marks.in_row)[:, marks.before].reshape(-1)
+    starts = found + distances[: len(found)]
+    bounds = np.empty((len(starts), 2), np.int32)
+    bounds[:, 0] = starts
+    bounds[:-1, 1] = starts[1:] - known.widths[: len(starts) - 1]
+    bounds[-1, 1] = len(data) - len(known.pattern.tail)
+    return bounds.reshape(-1)
 
 
 def _is_plain(data: npt.NDArray[np.uint8]) -> bool:
@@ -226,11 +290,12 @@ def _are_plain_numbers(texts: pa.Array) -> bool:
     point among them, neither first nor last.
     """
     _, offsets, characters = texts.buffers()
-    bounds = np.frombuffer(offsets, np.int32, len(texts) + 1)
+    bounds = np.frombuffer(offsets, np.int32, len(texts) + 1, 4 * texts.offset)
+    first, bounds = bounds[0], bounds - bounds[0]
     starts, ends = bounds[:-1], bounds[1:]
-    if texts.offset or (starts >= ends).any():
+    if (starts >= ends).any():
         return False
-    data = np.frombuffer(characters, np.uint8, ends[-1])
+    data = np.frombuffer(characters, np.uint8, ends[-1], first)
     digits, signs, points = data - _ZERO < _DIGITS, data == _SIGN, data == _POINT
     if not (digits | signs | points).all() or np.count_nonzero(signs) > signs[starts].sum():
         return False
@@ -238,4 +303,5 @@ def _are_plain_numbers(texts: pa.Array) -> bool:
     if (firsts > lasts).any() or not (digits[firsts].all() and digits[lasts].all()):
         return False
     leading = (data[firsts] == _ZERO) & (firsts < lasts) & digits[np.minimum(firsts + 1, lasts)]
-    return not leading.any() and bool((np.add.reduceat(points, starts, dtype=np.int32) <= 1).all())
+    so_far = np.cumsum(points, dtype=np.int32)
+    return not leading.any() and bool((so_far[lasts] - so_far[starts] <= 1).all())

@@ -23,6 +23,7 @@ PLAIN: Final = st.text(
     st.characters(min_codepoint=32, exclude_categories=["Cs"], exclude_characters='"\\'),
     max_size=12,
 )
+COLONS: Final = st.text(":a,", max_size=4)
 ODD: Final = st.text(st.characters(exclude_categories=["Cs"]), max_size=6).map(json.dumps)
 NUMBERS: Final = st.one_of(
     st.integers(-(10**30), 10**30).map(str),
@@ -47,9 +48,9 @@ Keys = Sequence[tuple[str, bool]]
 
 
 @st.composite
-def keys(draw: st.DrawFn) -> Keys:
+def keys(draw: st.DrawFn, texts: st.SearchStrategy[str] = PLAIN) -> Keys:
     """Draw the keys of a row, and which of them hold texts; two of them are wanted."""
-    others = draw(st.lists(PLAIN.filter(lambda name: name not in {TEXT, NUMBER}), unique=True))
+    others = draw(st.lists(texts.filter(lambda name: name not in {TEXT, NUMBER}), unique=True))
     kinds = [(name, draw(st.booleans())) for name in others]
     wanted = [(TEXT, True), (NUMBER, draw(st.integers(0, 9)) == 0)]
     return draw(st.permutations([*kinds, *wanted]))
@@ -61,11 +62,15 @@ def row(values: Sequence[tuple[str, str]]) -> str:
 
 
 @st.composite
-def uniform(draw: st.DrawFn, numbers: st.SearchStrategy[str] = NUMBERS) -> bytes:
+def uniform(
+    draw: st.DrawFn,
+    numbers: st.SearchStrategy[str] = NUMBERS,
+    texts: st.SearchStrategy[str] = PLAIN,
+) -> bytes:
     """Draw rows that are all laid out alike."""
-    names = draw(keys())
-    texts = PLAIN.map(lambda text: f'"{text}"')
-    one = st.tuples(*(texts if quoted else numbers for _, quoted in names))
+    names = draw(keys(texts))
+    values = texts.map(lambda text: f'"{text}"')
+    one = st.tuples(*(values if quoted else numbers for _, quoted in names))
     rows = draw(st.lists(one, min_size=1, max_size=6))
     lines = [
         row([(name, value) for (name, _), value in zip(names, line, strict=True)]) for line in rows
@@ -153,8 +158,18 @@ def test_exponents_and_nulls_are_numbers_too(rows: bytes) -> None:
     assert listed(found) == parsed(rows)
 
 
+@given(uniform(texts=COLONS))
+def test_colons_in_texts_and_names_mislead_nobody(rows: bytes) -> None:
+    """Where colons do not tell values apart, quotes do."""
+    found = UniformRows((TEXT,), NUMBER).read(rows)
+    assert found is not None
+    assert listed(found) == parsed(rows)
+
+
 @given(nearly_uniform())
 @example(b'{"Region":"","Amount":1},{"Region":"","Amount":2}')
+@example(b'{"Region":"a:b","Amount":1},{"Region""c","Amount":2}')
+@example(b'{"Region":"a:","Amount":1},{"Region""c","Amount":2}')
 @example(b'{"Region":"a","Amount":1},"Region":"b","Amount":1}')
 @example(b'{"Amount":"1,"Region":"a"}')
 @example(b'{"Region":"a","Amount":1}]')
