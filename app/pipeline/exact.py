@@ -2,12 +2,16 @@
 
 Never a 128-bit decimal: its sums wrap silently. Never a direct cast from decimal to float64:
 it is off by the last digit in 4 % of all cases, while the way over text is rounded correctly.
+
+Numbers of few digits are also exact as multiples of a power of ten, and add up faster as these.
 """
 
 from __future__ import annotations
 
 from decimal import Context, Decimal
+from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,6 +23,13 @@ EXACT = pa.decimal256(76, SCALE)
 VALUE_LIMIT = Decimal("1e36")
 SUM_LIMIT = Decimal("1e46")
 _WIDE = Context(prec=160)
+# Of a float64, so many digits of a decimal number are told apart from all others.
+_SURE_DIGITS: Final = 15
+_PLACES: Final = (2, 4, 6, 8)
+_LARGEST_SUM: Final = 2**63 - 1
+_MINUS: Final = ord("-")
+_SLASH: Final = ord("/")
+_NINE: Final = ord("9")
 
 
 def first_bad_text(texts: pa.Array) -> int | None:
@@ -50,6 +61,55 @@ def from_text(texts: pa.Array) -> pa.Array:
     if largest.is_valid and pc.greater_equal(largest, limit).as_py():
         raise pa.ArrowInvalid(f"a value is not below {VALUE_LIMIT}")
     return exact
+
+
+def multiples(texts: pa.Array) -> tuple[pa.Array, int] | None:
+    """Return numbers of few digits as whole multiples of a power of ten; null stays null.
+
+    Their sums cannot wrap, whichever of them are added.
+
+    Returns:
+        The factors as int64, and how many decimals a unit of them has; None if a text is no such
+        number, or something else than digits, signs and a point.
+    """
+    if not _is_short_and_plain(texts):
+        return None
+    try:
+        floats = texts.cast(pa.float64()).fill_null(0.0).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
+    largest = float(np.abs(floats).max(initial=0.0))
+    for places in _PLACES:
+        unit = 10.0**places
+        factors = np.rint(floats * unit)
+        # Both are numbers of at most 15 digits, so that one float is one number.
+        if largest * unit < 10**_SURE_DIGITS - 1 and (factors / unit == floats).all():
+            if int(largest * unit + 1) * len(texts) > _LARGEST_SUM:
+                return None
+            absent = texts.is_null().to_numpy(zero_copy_only=False) if texts.null_count else None
+            return pa.array(factors.astype(np.int64), mask=absent), places
+    return None
+
+
+def from_multiples(factors: pa.Array | pa.ChunkedArray, places: int) -> pa.Array:
+    """Return whole multiples of a power of ten as exact decimals; null stays null."""
+    if isinstance(factors, pa.ChunkedArray):
+        factors = factors.combine_chunks()
+    # The same digits, with the point at another place.
+    return factors.cast(pa.decimal256(19, 0)).view(pa.decimal256(76, places)).cast(EXACT)
+
+
+def _is_short_and_plain(texts: pa.Array) -> bool:
+    """Whether all texts are of few characters, and these are digits, signs or points."""
+    longest = pc.max(pc.binary_length(texts)).as_py()
+    if longest is None or longest > _SURE_DIGITS:
+        return False
+    _, offsets, characters = texts.buffers()
+    bounds = np.frombuffer(offsets, np.int32, len(texts) + 1, 4 * texts.offset)
+    if bounds[0] == bounds[-1]:
+        return False
+    data = np.frombuffer(characters, np.uint8, bounds[-1] - bounds[0], bounds[0])
+    return bool(data.min() >= _MINUS and data.max() <= _NINE and not (data == _SLASH).any())
 
 
 def from_floats(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -25,13 +25,21 @@ from app.pipeline.contract import (
     series_schema,
     sort_series,
 )
-from app.pipeline.exact import EXACT, first_bad_text, from_text, to_floats
+from app.pipeline.exact import (
+    EXACT,
+    first_bad_text,
+    from_multiples,
+    from_text,
+    multiples,
+    to_floats,
+)
 from app.records import DatasetDefinition, Page
 
 IDS = "id"
 ISO = "iso"
 MIXED = "mixed"
 _MERGE_ROWS = 200_000
+_CONDENSED = 2  # times as many records as sums
 _NUMBER = pa.int32()
 _SHOWN_CHARACTERS = 40
 
@@ -124,6 +132,7 @@ class Normalizer:
         self._merged = self._partial_schema().empty_table()
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
+        self._condenses = True
 
     def add(self, page: Page) -> None:
         """Add the records of one page.
@@ -135,14 +144,18 @@ class Normalizer:
         """
         self._check_columns(page)
         dates, reasons = self._read_dates(page)
-        values = self._read_values(page)
+        values, places = self._read_values(page)
         usable = pc.and_(pc.is_valid(dates), pc.is_valid(values))
         self._count(page, dates, reasons, values)
         numbers = [
             members.encode(_text(page.rows[column])) for column, members in self._members.items()
         ]
         records = pa.Table.from_arrays([dates, values, *numbers], names=self._schema.names)
-        self._keep(self._summed(records.filter(usable)))
+        if usable.true_count < len(usable):
+            records = records.filter(usable)
+        sums = self._summed(records, places)
+        self._condenses = sums.num_rows * _CONDENSED < page.rows.num_rows
+        self._keep(sums)
 
     def finish(self) -> NormalizedSeries:
         """Return the series of all pages so far."""
@@ -213,11 +226,15 @@ class Normalizer:
         row = pc.index(_text(page.rows[column]), text).as_py() + 1
         return f"Page {page.number}, row {row}, column '{column}'"
 
-    def _read_values(self, page: Page) -> pa.Array:
+    def _read_values(self, page: Page) -> tuple[pa.Array, int | None]:
+        """Return the values as exact decimals, or as multiples and the decimals of their unit."""
         column = self._definition.value_column
         texts = _text(page.rows[column])
+        # Sums of multiples become decimals, which costs as much each as reading a decimal.
+        if self._condenses and (quick := multiples(texts)) is not None:
+            return quick
         try:
-            return from_text(texts)
+            return from_text(texts), None
         except pa.ArrowInvalid as error:
             index = first_bad_text(texts)
             found = "" if index is None else texts[index].as_py()
@@ -252,12 +269,21 @@ class Normalizer:
             self._merged = self._summed(pa.concat_tables([self._merged, *self._pending]))
             self._pending, self._pending_rows = [], 0
 
-    def _summed(self, records: pa.Table) -> pa.Table:
+    def _summed(self, records: pa.Table, places: int | None = None) -> pa.Table:
+        """Add up records by date and dimensions.
+
+        Args:
+            records: The records.
+            places: Decimals of the unit that the values are multiples of; None if they are
+                exact decimals.
+        """
         # Threads would share out less work here than they make.
         groups = records.group_by([DATE, *self._dimensions], use_threads=False)
         grouped = groups.aggregate([(VALUE, "sum")])
+        sums = grouped[f"{VALUE}_sum"]
+        exact = sums if places is None else from_multiples(sums, places)
         return pa.Table.from_arrays(
-            [grouped[f"{VALUE}_sum" if name == VALUE else name] for name in self._schema.names],
+            [exact if name == VALUE else grouped[name] for name in self._schema.names],
             schema=self._partial_schema(),
         )
 

@@ -15,12 +15,30 @@ from app.pipeline.exact import (
     EXACT,
     first_bad_text,
     from_floats,
+    from_multiples,
     from_text,
+    multiples,
     quotients,
     to_floats,
 )
 
 texts = st.decimals(min_value=Decimal("-1e30"), max_value=Decimal("1e30"), places=20).map(str)
+short = st.builds(
+    lambda digits, places: str(Decimal(digits).scaleb(-places)),
+    st.integers(-(10**9), 10**9),
+    st.integers(0, 4),
+)
+# What a short number may be made of, and much that is none, or too long to be told by a float.
+nearly_short = st.one_of(
+    short,
+    texts,
+    st.text("0159-.", max_size=17),
+    st.from_regex(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", fullmatch=True),
+    st.sampled_from(
+        ["-0", "-0.0", "00.10", "1e3", "1E-2", "inf", "NaN", "0x10", "1/2", " 1", "+1"]
+    ),
+    st.none(),
+)
 floats = st.floats(min_value=-1e20, max_value=1e20, allow_nan=False)
 
 
@@ -88,3 +106,45 @@ def test_quotients_are_rounded_once(pairs: list[tuple[str, int]]) -> None:
     with localcontext(prec=300):
         expected = [float(Decimal(text) / count) for text, count in pairs]
     assert quotients(sums, counts).to_pylist() == expected
+
+
+def columns_of(values: list[str | None]) -> list[pa.Array]:
+    """Return texts as a column, and as a part of a larger one."""
+    return [
+        pa.array(values, pa.string()),
+        pa.array(["77", None, *values, "x"], pa.string()).slice(2, len(values)),
+    ]
+
+
+@given(st.lists(short | st.none(), min_size=1).filter(any))
+def test_numbers_of_few_digits_are_whole_multiples(found: list[str | None]) -> None:
+    """As such they are the numbers that the text says, null for null."""
+    for column in columns_of(found):
+        pair = multiples(column)
+        assert pair is not None
+        assert from_multiples(*pair).equals(from_text(column))
+
+
+@given(st.lists(nearly_short, max_size=8))
+def test_multiples_are_exact_or_there_are_none(found: list[str | None]) -> None:
+    """Of any texts: the very decimals that are read without them, or nothing."""
+    for column in columns_of(found):
+        if (pair := multiples(column)) is not None:
+            assert from_multiples(*pair).equals(from_text(column))
+            factors = [factor for factor in pair[0].to_pylist() if factor is not None]
+            assert sum(map(abs, factors)) < 2**63
+
+
+@pytest.mark.parametrize(
+    "text", ["123456789012345", "99999999999999", "0.00000000001", "1234567.12345678"]
+)
+def test_numbers_that_are_not_surely_told_by_a_float_are_no_multiples(text: str) -> None:
+    """At the edge of what 15 digits hold, the way over decimals is taken."""
+    assert multiples(pa.array([text])) is None
+
+
+def test_multiples_whose_sum_could_wrap_are_none() -> None:
+    """Numbers are multiples only if whichever of them are added stay within 64 bits."""
+    large = "9999999999999"
+    assert multiples(pa.array([large] * 9_000)) is not None
+    assert multiples(pa.array([large] * 10_000)) is None
