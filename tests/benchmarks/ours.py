@@ -6,7 +6,8 @@ import argparse
 import asyncio
 from decimal import Decimal
 
-import httpcore  # noqa: F401 - httpx imports it late, and imports are not measured
+import anyio._backends._asyncio  # noqa: F401 - httpcore imports it late, and imports are not measured
+import httpcore  # noqa: F401 - nor is this one, which httpx imports late
 import pyarrow.acero  # noqa: F401 - nor is this one
 import pyarrow.compute as pc
 
