@@ -1,24 +1,24 @@
-"""Reads large answers in large pieces: an httpx transport that asks the socket for more at once.
+"""Reads large answers in large pieces: an httpx transport over connections of our own.
 
-httpx reads 64 kB at a time, whoever asks, and each read costs as much as the copy of its bytes.
-httpcore, on which httpx stands, lets others bring the network; here it is httpcore's own, asked
-for more. All else is as httpx does it.
+httpx reads 64 kB at a time, whoever asks, and of TLS a record of 16 kB; each read costs as much as
+the copy of its bytes. httpcore, on which httpx stands, lets others bring the network. All else is
+as httpx does it.
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 from urllib.request import getproxies
 
 import httpcore
 import httpx
 from typing_extensions import override
 
-_READ_BYTES: Final = 1_000_000
+from app.sac_connector.connections import Network
+
 _PROXIES: Final = frozenset({"http", "https", "all"})
 _ERRORS: Final = (
     httpcore.TimeoutException,
@@ -41,7 +41,7 @@ class LargeReads(httpx.AsyncBaseTransport):
     """Sends requests as `httpx.AsyncHTTPTransport` does, and reads the answers in large pieces.
 
     Args:
-        network: What opens connections; None for httpcore's own.
+        network: What opens connections; None for one that reads in large pieces.
     """
 
     def __init__(self, network: httpcore.AsyncNetworkBackend | None = None) -> None:
@@ -51,7 +51,7 @@ class LargeReads(httpx.AsyncBaseTransport):
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Network(network or httpcore.AnyIOBackend()),
+            network_backend=network or Network(),
         )
 
     @override
@@ -120,54 +120,3 @@ def as_httpx() -> Iterator[None]:
         yield
     except _ERRORS as error:
         raise getattr(httpx, type(error).__name__)(str(error)) from error
-
-
-class _Network(httpcore.AsyncNetworkBackend):
-    def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
-        self._network = network
-
-    @override
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        connect = self._network.connect_tcp
-        return _Stream(await connect(host, port, timeout, local_address, socket_options))
-
-    @override
-    async def sleep(self, seconds: float) -> None:
-        await self._network.sleep(seconds)
-
-
-class _Stream(httpcore.AsyncNetworkStream):
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-
-    @override
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._stream.read(max(max_bytes, _READ_BYTES), timeout)
-
-    @override
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        await self._stream.write(buffer, timeout)
-
-    @override
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    @override
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    @override
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,55 +18,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from typing_extensions import override
 
 from app.sac_connector import large_reads
 from app.sac_connector.large_reads import LargeReads
 
 BODY: Final = bytes(range(256)) * 4_000
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: x/y\r\nContent-Length: %d\r\n\r\n" % len(BODY)
-SMALL_READ: Final = 64 * 1024
-
-
-class FakeNetwork(httpcore.AsyncMockBackend):
-    """Plays one answer, and notes how much is asked for at once.
-
-    Args:
-        buffer: What the tenant sends.
-    """
-
-    def __init__(self, buffer: list[bytes]) -> None:
-        super().__init__(buffer)
-        self.asked: list[int] = []
-        self.buffer = buffer
-
-    @override
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return FakeStream(self)
-
-
-class FakeStream(httpcore.AsyncMockStream):
-    """A stream of that network.
-
-    Args:
-        network: Has the answer, and is told of each read.
-    """
-
-    def __init__(self, network: FakeNetwork) -> None:
-        super().__init__(list(network.buffer))
-        self._network = network
-
-    @override
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        self._network.asked.append(max_bytes)
-        return await super().read(max_bytes, timeout)
 
 
 @asynccontextmanager
@@ -87,18 +44,10 @@ async def served(
         yield f"{'https' if context else 'http'}://127.0.0.1:{port}/"
 
 
-async def got(url: str, network: httpcore.AsyncNetworkBackend | None = None) -> httpx.Response:
+async def got(url: str) -> httpx.Response:
     """Get an address through the transport."""
-    async with httpx.AsyncClient(transport=LargeReads(network), timeout=10) as client:
+    async with httpx.AsyncClient(transport=LargeReads(), timeout=10) as client:
         return await client.get(url)
-
-
-async def test_more_is_asked_for_at_once() -> None:
-    """Each read asks for more than the client library's own 64 kB."""
-    network = FakeNetwork([HEAD, BODY])
-    answer = await got("http://tenant.example/", network)
-    assert answer.content == BODY
-    assert min(network.asked) > 10 * SMALL_READ
 
 
 async def test_an_answer_is_that_of_httpx() -> None:
