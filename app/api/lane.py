@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.answer_headers import age_at
 from app.api.deps import Services
+from app.api.fields import joined
 from app.api.validators import matching
 from app.pipeline.history import NEWEST, Pin
 
@@ -190,11 +191,12 @@ class _Conditions:
         self.if_none_match: str | None = None
         for name, value in headers:
             if name == b"accept":
-                self.accept = value
+                self.accept = joined(self.accept, value)
             elif name == b"accept-encoding":
-                self.accept_encoding = value
+                self.accept_encoding = joined(self.accept_encoding, value)
             elif name == b"if-none-match":
-                self.if_none_match = value.decode("latin-1")
+                tags = (self.if_none_match or "").encode("latin-1")
+                self.if_none_match = joined(tags, value).decode("latin-1")
 
 
 class _Seen:

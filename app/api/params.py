@@ -10,6 +10,7 @@ from fastapi import Query
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from app.api.fields import whole
 from app.api.media import Format, preferred
 from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
@@ -199,14 +200,14 @@ async def series_request(
         limit=limit,
         cursor=cursor,
     )
-    form = format or preferred(request.headers.get("Accept"))
+    form = format or preferred(whole(request.headers.raw, b"accept"))
     return SeriesRequest(
         tuple(dict.fromkeys(dataset or ())),
         query,
         form,
         parse_pin(version, as_of),
         allow_expired=allow_expired,
-        if_none_match=request.headers.get("If-None-Match"),
+        if_none_match=whole(request.headers.raw, b"if-none-match"),
     )
 
 
