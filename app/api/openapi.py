@@ -50,6 +50,7 @@ _WHEN: Final = {
     404: "There is nothing of this name",
     406: "`Accept` excludes every form of a series",
     409: "Sample data would replace data of a tenant, or the operation has ended",
+    410: "The version that `cursor` reads is gone; begin without it",
     422: "A parameter or field is malformed; `parameter` or `errors` names it",
     502: "The pull failed for good and there is no version to serve",
     503: "There is no version to serve; the tenant fails for now, the service is not configured, "

@@ -137,7 +137,7 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
         HTTPStatus.CONFLICT, "The operation cannot be cancelled any more"
     ),
     errors.QueryTooLargeError: ProblemKind(_MALFORMED, "The answer would be too large"),
-    # The query is sound: a faster machine, or this one at another hour, may answer it.
+    # No 503: proxies and clients would send the same again, and it would cost as much again.
     errors.QueryTooSlowError: ProblemKind(_MALFORMED, "The query takes too long"),
     errors.CursorGoneError: ProblemKind(HTTPStatus.GONE, "The version of the pages is gone"),
     errors.UnknownProblemError: ProblemKind(HTTPStatus.NOT_FOUND, "There is no such problem"),

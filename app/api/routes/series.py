@@ -18,7 +18,7 @@ router = APIRouter(tags=["series"])
     "/series",
     summary="Read a series",
     response_class=Response,
-    responses={**series_answer(), **problems(404, 406, 422, 503)},
+    responses={**series_answer(), **problems(404, 406, 410, 422, 503)},
     openapi_extra={"parameters": [DIMENSION_PARAMETER]},
 )
 async def read_series(services: ServicesDep, asked: SeriesRequestDep, request: Request) -> Response:

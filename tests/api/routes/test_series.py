@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
 
 from app.api.series_schemas import SeriesResponse
 from app.errors import CacheCorruptError, CacheUnavailableError, CredentialsRefusedError
+from app.pipeline.series import QueryLimits, SeriesReader
 from tests.api.bench import Bench, problem
-from tests.fakes import a_page
+from tests.fakes import a_page, a_standing
 
 REFUSED = CredentialsRefusedError("The tenant refused us.", next_step="Prüfe 100 % of it.")
 
@@ -208,3 +210,39 @@ async def test_members_with_quotes_and_umlauts_survive_both_formats(bench: Bench
     rows = list(csv.DictReader(io.StringIO(table, newline="")))
     assert {point["dim_region"] for point in points} == set(names)
     assert {row["dim_region"] for row in rows} == set(names)
+
+
+@pytest.mark.parametrize(
+    ("limits", "query", "code", "said"),
+    [
+        (QueryLimits(max_rows=3), "", "query_too_large", "4 rows, and at most 3"),
+        (QueryLimits(max_rows=9), "fill=zero", "query_too_large", "Filling every gap"),
+        (QueryLimits(timeout_s=0), "", "query_too_slow", "longer than 0 seconds"),
+    ],
+    ids=["rows", "filled", "slow"],
+)
+async def test_a_query_that_costs_too_much_is_refused(
+    filled: Bench, limits: QueryLimits, query: str, code: str, said: str
+) -> None:
+    """Nothing is cut silently: the answer is a problem that says how to narrow the query."""
+    services = filled.services
+    reader = SeriesReader(
+        filled.catalogue,
+        filled.cache,
+        a_standing(filled.catalogue, filled.clock, filled.attempts).of,
+        limits=limits,
+    )
+    filled.app.state.services = replace(services, reader=reader)
+    body = problem(await filled.get(f"/series?{query}"), 422)
+    assert body["code"] == code
+    assert said in body["detail"]
+    assert "a shorter window (start, end, last)" in body["detail"]
+
+
+async def test_a_page_whose_version_is_gone_is_gone(filled: Bench) -> None:
+    """A cursor of a version that was cleaned away is a 410 that says to begin again."""
+    page = (await filled.get("/series?limit=1")).json()
+    filled.cache.versions["default"] = []
+    body = problem(await filled.get(f"/series?limit=1&cursor={page['next']}"), 410)
+    assert body["code"] == "cursor_gone"
+    assert "without the cursor" in body["detail"]
