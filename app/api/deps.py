@@ -9,7 +9,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from app.api.meters import Meters
-from app.api.params import SeriesRequest, series_request
+from app.api.params import SeriesRequest, check_declared, series_request
 from app.api.picker_params import member_query
 from app.errors import ForbiddenError
 from app.pipeline.breaker import Breaker
@@ -95,6 +95,20 @@ async def _services(request: Request) -> Services:
     return services
 
 
+async def _known_parameters(request: Request) -> None:
+    """Refuse parameters that the route does not declare: a slip must not look like an answer.
+
+    For routes whose parameters are all their own; the others check theirs as they read them.
+
+    Raises:
+        BadQueryError: There is one.
+    """
+    route = request.scope["route"]
+    known = [parameter.alias for parameter in route.dependant.query_params]
+    check_declared(request.query_params, known, has_body=route.body_field is not None)
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
 SeriesRequestDep = Annotated[SeriesRequest, Depends(series_request)]
+KnownParameters = Depends(_known_parameters)
 MemberQueryDep = Annotated[MemberQuery, Depends(member_query)]

@@ -229,12 +229,46 @@ def check_names(
                 parameter=name,
                 next_step=f"Use one of: {listed}.",
             )
-        if name not in repeatable and len(params.getlist(name)) > 1:
+        if name not in repeatable:
+            _check_once(params, name)
+
+
+def check_declared(params: QueryParams, known: Collection[str], *, has_body: bool = False) -> None:
+    """Check the names of a query string of which all are known beforehand; each stands once.
+
+    Args:
+        params: The query string.
+        known: The names that mean something.
+        has_body: Whether what the caller means may belong into a body.
+
+    Raises:
+        BadQueryError: A parameter is unknown, or given twice.
+    """
+    for name in params:
+        if name not in known:
             raise BadQueryError(
-                f"The query parameter '{name}' is given more than once.",
+                f"There is no query parameter '{name[:80]}'.",
                 parameter=name,
-                next_step="Give it once.",
+                next_step=_declared(name, known, has_body=has_body),
             )
+        _check_once(params, name)
+
+
+def _declared(name: str, known: Collection[str], *, has_body: bool) -> str:
+    if known:
+        return f"Use one of: {', '.join(nearest_first(name, known))}."
+    if has_body:
+        return "This address takes none: send a JSON object as the body."
+    return "This address takes none."
+
+
+def _check_once(params: QueryParams, name: str) -> None:
+    if len(params.getlist(name)) > 1:
+        raise BadQueryError(
+            f"The query parameter '{name}' is given more than once.",
+            parameter=name,
+            next_step="Give it once.",
+        )
 
 
 def _names(group_by: list[str] | None) -> tuple[str, ...] | None:

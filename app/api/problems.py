@@ -7,11 +7,11 @@ same for every occurrence of a kind; `detail` tells this one, in the words that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
-from typing import Final, Protocol
+from typing import Final, Protocol, get_args
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +21,7 @@ from starlette.responses import Response
 from app import errors
 from app.api.methods import allowed_methods
 from app.api.schemas import InvalidInput, Problem, SettingProblem
+from app.pipeline.contract import nearest_first
 
 MEDIA_TYPE: Final = "application/problem+json"
 INTERNAL_CODE: Final = "internal"
@@ -170,11 +171,12 @@ HTTP_CODES: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
 }
 
+_UNKNOWN_FIELD: Final = "extra_forbidden"
 # Where pydantic speaks of its own insides.
 _WORDS: Final = {
     "model_attributes_type": "Send a JSON object with the header Content-Type: application/json.",
     "json_invalid": "The body is not valid JSON.",
-    "extra_forbidden": "There is no such field.",
+    _UNKNOWN_FIELD: "There is no such field.",
 }
 
 
@@ -286,7 +288,8 @@ def _retry_after(error: errors.SeriesError) -> dict[str, str]:
 
 
 async def _answer_invalid_request(request: Request, error: RequestValidationError) -> Response:
-    invalid = [_invalid_input(one) for one in error.errors()]
+    fields = _fields(request)
+    invalid = [_invalid_input(one, fields) for one in error.errors()]
     listed = " ".join(f"{one.name}: {one.detail}" for one in invalid)
     problem = _problem(_MALFORMED, "The request is malformed", INVALID_CODE, listed)
     problem.errors = invalid
@@ -295,13 +298,25 @@ async def _answer_invalid_request(request: Request, error: RequestValidationErro
     return problem_response(request, problem)
 
 
-def _invalid_input(error: Mapping[str, object]) -> InvalidInput:
+def _fields(request: Request) -> Collection[str]:
+    """Return the fields of the body that the route of a request takes; none if it takes none."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    if body is None:
+        return ()
+    kinds = get_args(body.field_info.annotation) or (body.field_info.annotation,)
+    return [name for kind in kinds for name in getattr(kind, "model_fields", ())]
+
+
+def _invalid_input(error: Mapping[str, object], fields: Collection[str]) -> InvalidInput:
     location = error["loc"]
     parts = (
         [part for part in location if isinstance(part, str)] if isinstance(location, tuple) else []
     )
     words = _WORDS.get(str(error["type"]), str(error["msg"]))
-    return InvalidInput(name=".".join(parts[1:] or parts), detail=f"{words.rstrip('.')}.")
+    name = ".".join(parts[1:] or parts)
+    if error["type"] == _UNKNOWN_FIELD and fields:
+        words = f"{words} Use one of: {', '.join(nearest_first(name, fields))}."
+    return InvalidInput(name=name, detail=f"{words.rstrip('.')}.")
 
 
 async def _answer_http_error(request: Request, error: _HttpError) -> Response:

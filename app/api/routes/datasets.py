@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.deps import ServicesDep
+from app.api.deps import KnownParameters, ServicesDep
+from app.api.openapi import problems
 from app.api.report_schemas import DatasetsResponse, DatasetSummary
 
-router = APIRouter(tags=["series"])
+router = APIRouter(tags=["series"], dependencies=[KnownParameters])
 
 
-@router.get("/datasets", summary="List the datasets")
+@router.get("/datasets", summary="List the datasets", responses=problems(422))
 async def datasets(services: ServicesDep) -> DatasetsResponse:
     """List all datasets with the version that is served and how fresh it is.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.deps import ServicesDep
+from app.api.deps import KnownParameters, ServicesDep
 from app.api.model_schemas import ModelResponse, ModelsResponse
 from app.api.openapi import problems
 
-router = APIRouter(tags=["models"])
+router = APIRouter(tags=["models"], dependencies=[KnownParameters])
 
 
-@router.get("/models", summary="List the tenant's models", responses=problems(502, 503))
+@router.get("/models", summary="List the tenant's models", responses=problems(422, 502, 503))
 async def models(services: ServicesDep) -> ModelsResponse:
     """List all models that can be pulled. Names are not unique; ids are."""
     return ModelsResponse.of(await services.models.models())

@@ -7,15 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from starlette.responses import Response
 
-from app.api.deps import ServicesDep
+from app.api.deps import KnownParameters, ServicesDep
 from app.api.openapi import problems
 from app.api.operation_answers import EVENT_SCHEMA, events_answer, operation_answer
 from app.api.operation_schemas import OperationResponse, OperationsResponse
 
-router = APIRouter(prefix="/refreshes", tags=["operations"])
+router = APIRouter(prefix="/refreshes", tags=["operations"], dependencies=[KnownParameters])
 
 
-@router.get("", summary="List the refreshes that run, and those that ended of late")
+@router.get(
+    "",
+    summary="List the refreshes that run, and those that ended of late",
+    responses=problems(422),
+)
 async def operations(services: ServicesDep) -> OperationsResponse:
     """List all refreshes of this process, the newest first, whoever asked for them."""
     found = services.operations.all()
@@ -26,7 +30,7 @@ async def operations(services: ServicesDep) -> OperationsResponse:
     "/{operation_id}",
     summary="Tell how far a refresh has come",
     response_model=OperationResponse,
-    responses=problems(404),
+    responses=problems(404, 422),
 )
 async def operation(services: ServicesDep, operation_id: str) -> Response:
     """Tell how far a refresh has come, or what came of it.
@@ -47,7 +51,7 @@ async def operation(services: ServicesDep, operation_id: str) -> Response:
             "content": {"text/event-stream": {"schema": EVENT_SCHEMA}},
         },
         204: {"description": "Its end was already seen"},
-        **problems(404),
+        **problems(404, 422),
     },
 )
 async def events(
@@ -65,7 +69,7 @@ async def events(
     "/{operation_id}",
     summary="Cancel a refresh",
     response_model=OperationResponse,
-    responses=problems(404, 409),
+    responses=problems(404, 409, 422),
 )
 async def cancel(services: ServicesDep, operation_id: str) -> Response:
     """Stop a refresh for all who wait for it; nothing is published.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.deps import MemberQueryDep, ServicesDep
+from app.api.deps import KnownParameters, MemberQueryDep, ServicesDep
 from app.api.openapi import problems
 from app.api.params import DIMENSION_PARAMETER
 from app.api.picker_schemas import DatasetResponse, MembersResponse
@@ -12,7 +12,12 @@ from app.api.picker_schemas import DatasetResponse, MembersResponse
 router = APIRouter(prefix="/datasets/{name}", tags=["series"])
 
 
-@router.get("", summary="Describe a dataset", responses=problems(404, 503))
+@router.get(
+    "",
+    summary="Describe a dataset",
+    responses=problems(404, 422, 503),
+    dependencies=[KnownParameters],
+)
 async def dataset(services: ServicesDep, name: str) -> DatasetResponse:
     """Name bounds, grains and dimensions of the version that is served, and its freshness."""
     return DatasetResponse.of(await services.pickers.dataset(name))

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Body, Header
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.deps import ServicesDep
+from app.api.deps import KnownParameters, ServicesDep
 from app.api.openapi import accepted, problems
 from app.api.operation_answers import refresh_answer
 from app.api.schemas import RefreshRequest, RefreshResponse
 from app.records import RefreshOptions
 
-router = APIRouter(tags=["series"])
+router = APIRouter(tags=["series"], dependencies=[KnownParameters])
 
 
 @router.post(

@@ -128,9 +128,10 @@ async def test_unknown_names_are_not_found(bench: Bench, asked: dict[str, str]) 
 
 
 async def test_unknown_fields_are_refused(bench: Bench) -> None:
-    """A misspelt field is named, rather than ignored."""
-    body = problem(await bench.refresh({"data_set": "x"}), 422)
-    assert body["errors"] == [{"name": "data_set", "detail": "There is no such field."}]
+    """A misspelt field is named, with those that there are, rather than ignored."""
+    (error,) = problem(await bench.refresh({"data_set": "x"}), 422)["errors"]
+    assert error["name"] == "data_set"
+    assert error["detail"].startswith("There is no such field. Use one of: dataset, ")
 
 
 @pytest.mark.parametrize(
