@@ -15,6 +15,7 @@ from app.api.answer_headers import (
 )
 from app.api.media import MEDIA_TYPES, Format
 from app.api.openapi_access import with_access
+from app.api.openapi_links import with_links
 from app.api.operation_schemas import OperationResponse
 from app.api.problems import MEDIA_TYPE
 from app.api.schemas import Problem
@@ -139,7 +140,7 @@ def install_openapi(app: FastAPI, *, protected: bool = False) -> None:
 
     def openapi() -> dict[str, Any]:
         document = _with_columns_type(_with_problem_type(_without_unused(generate())))
-        return with_access(document, protected=protected)
+        return with_links(with_access(document, protected=protected))
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way
 

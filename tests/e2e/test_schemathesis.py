@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 
 from app.access.keys import new_key, stored_form
+from app.api.openapi_links import LINKS
 from tests.service_process import running_service, settings_for
 from tests.simulated_tenant import ROOT, SimulatedTenant
 
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
+# Of the stateful phase, as schemathesis.toml asks for them.
+SCENARIOS = 80
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -64,10 +67,14 @@ def test_schemathesis_finds_nothing(tmp_path: Path, key: str) -> None:
         assert filled.status_code == 200
         found = run(str(service.base_url).rstrip("/"), tmp_path, key)
     summary = found.stdout[found.stdout.find("= SUMMARY =") :]
-    sys.stdout.write(summary)
+    ways = re.search(r"Scenarios: +(\d+)\s+API Links: +(\d+) covered / \d+ selected", found.stdout)
+    sys.stdout.write(summary + (ways[0] if ways else "no links were followed"))
     assert found.returncode == 0, found.stdout + found.stderr
     for phase in ("Examples", "Coverage", "Fuzzing", "Stateful"):
         assert re.search(rf"✅ {phase}\b", summary), summary
     tested = re.search(r"Selected: (\d+)/(\d+)\s+Tested: (\d+)", summary)
     assert tested is not None
     assert len(set(tested.groups())) == 1
+    assert ways is not None
+    assert int(ways[1]) >= SCENARIOS
+    assert int(ways[2]) >= len(LINKS) / 2

@@ -36,10 +36,11 @@ async def refresh(
         ),
     ] = None,
     prefer: Annotated[
-        list[str] | None,
+        str | None,
         Header(
             description="`respond-async`: answer 202 at once, with `Location`. `wait=10`: "
-            "answer by then, 200 if it has ended. At most 300."
+            "answer by then, 200 if it has ended. At most 300.",
+            examples=["respond-async"],
         ),
     ] = None,
 ) -> Response:
