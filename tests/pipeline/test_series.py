@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.errors import (
     BadQueryError,
@@ -24,9 +29,11 @@ from app.pipeline.history import Pin
 from app.pipeline.query import SeriesQuery
 from app.pipeline.series import QueryLimits, SeriesAnswer, SeriesReader
 from app.pipeline.standing import Told
-from app.records import CachedSeries, SeriesMetadata
+from app.records import CachedSeries, Grain, SeriesMetadata
 from app.reports import Freshness, FreshnessState
 from tests.fakes import FakeCache, FakeCatalogue, a_definition
+from tests.pipeline.query.drawing import queries, rows_of, tables
+from tests.pipeline.query.oracle import Row, answered
 from tests.pipeline.samples import metadata_of
 
 TOLD = Told(Notice("Showing old data.", "source_timeout"), Freshness(state=FreshnessState.STALE))
@@ -222,3 +229,69 @@ async def test_the_stamp_tells_of_every_change() -> None:
     assert await reader.stamp(("other",)) is None
     assert await reader.stamp((), Pin(7)) is None
     assert await a_reader(cache).stamp(()) is None
+
+
+def common(first: pa.Table, second: pa.Table) -> pa.Table:
+    """Return the rows of the first whose members the second has, too."""
+    for name in first.schema.names[2:]:
+        first = first.filter(pc.is_in(first[name], second[name]))
+    return first
+
+
+def rows_of_all(answer: SeriesAnswer) -> list[tuple[str, Row]]:
+    """Return the rows of all parts, each with its dataset."""
+    return [
+        (view.series.metadata.dataset, row) for view in answer.views for row in rows_of(view.result)
+    ]
+
+
+def test_pages_of_several_datasets_are_those_of_plain_pandas(
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Whatever is asked of two datasets, cursors lead through all rows of both, and no others.
+
+    Half-way a version with other rows is published, which none of the pages may show.
+    """
+    tally: Counter[str] = Counter()
+
+    @settings(suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        grain, dimensions = data.draw(st.sampled_from(Grain)), data.draw(st.integers(0, 3))
+        cache = FakeCache()
+        for name in ("x", "y"):
+            rows, metadata = data.draw(tables(grain, dimensions))
+            told = replace(metadata, dataset=name, content_hash=content_hash(rows))
+            cache.versions[name] = [CachedSeries(rows=rows, metadata=told, version=0)]
+        old = [cache.load(name) for name in ("x", "y")]
+        shared = common(old[0].rows, old[1].rows)
+        query = replace(data.draw(queries(shared, grain)), limit=None)
+        expected = [
+            (one.metadata.dataset, row)
+            for one in old
+            for row in answered(one.rows, one.metadata, query)
+        ]
+        few = data.draw(st.integers(1, 7))
+        query = replace(query, limit=max(few, len(expected) // 12))
+        reader = read_at_once(cache, "x", "y")
+        found: list[tuple[str, Row]] = []
+        cursor: str | None = None
+        while cursor is not None or not found:
+            answer = asyncio.run(reader.read(("x", "y"), replace(query, cursor=cursor)))
+            page = rows_of_all(answer)
+            assert answer.total == len(expected)
+            assert len(page) == min(query.limit or 0, len(expected) - len(found))
+            found, cursor = found + page, answer.next
+            tally["pages"] += 1
+            if not page:
+                break
+            cache.versions["x"] = [old[0], a_version("x", 1, first=1e9)]
+        assert found == expected
+        tally["cases"] += 1
+        tally["rows"] += len(found)
+
+    try:
+        check()
+    finally:
+        record_property("summary", ", ".join(f"{name} {tally[name]}" for name in sorted(tally)))
+    assert tally["pages"] > tally["cases"] >= 50

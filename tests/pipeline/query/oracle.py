@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from app.pipeline.query import Aggregation, Fill, SeriesQuery, Transform
-from app.records import Grain
+from app.records import Grain, SeriesMetadata
 
 Key = tuple[str, ...]
 Value = Fraction | None
@@ -237,6 +238,13 @@ class Oracle:
         if self.query.transform is Transform.CHANGE:
             return now - before
         return None if before == 0 else (now - before) / before
+
+
+def answered(table: pa.Table, metadata: SeriesMetadata, query: SeriesQuery) -> list[Row]:
+    """Return all rows that a query has of a series, without the limit."""
+    rule = query.agg or Aggregation(metadata.time_aggregation)
+    frame = pd.DataFrame(table.to_pydict())
+    return Oracle(frame, query.grain or metadata.grain, rule, query).rows()
 
 
 def rounded(value: Value) -> float | None:

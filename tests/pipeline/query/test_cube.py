@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.pipeline.query import Cube, Guards
 from app.pipeline.query.index import SeriesIndex
 from app.records import SeriesMetadata
-from tests.pipeline.query.test_run import stored, tables
+from tests.pipeline.query.drawing import stored, tables
 
 GRID = stored(
     [(date(2024, 1, 1), 1.0, f"r{n % 4}", f"p{n}", "ab"[n % 2]) for n in range(64)],

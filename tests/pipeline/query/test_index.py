@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.pipeline.query.calendar import FIRST_DAY, LAST_DAY
 from app.pipeline.query.index import Members, SeriesIndex, count_of, part_of
 from app.records import SeriesMetadata
-from tests.pipeline.query.test_run import stored, tables
+from tests.pipeline.query.drawing import stored, tables
 
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), unique=True)
 Drawn = tuple[pa.Table, SeriesMetadata]

@@ -13,7 +13,7 @@ from app.periods import is_finer
 from app.pipeline.contract import series_schema
 from app.pipeline.query import Cube, Fill, Guards, SeriesQuery, SortKey, is_light, plan_query
 from app.records import Grain
-from tests.pipeline.query.test_run import stored
+from tests.pipeline.query.drawing import stored
 from tests.pipeline.samples import metadata_of, series
 
 TABLE = stored(

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from app.pipeline.query import Cube, Fill, QueryResult, SeriesQuery, Transform, run_query
 from app.records import Grain, SeriesMetadata
-from tests.pipeline.query.test_run import tables
+from tests.pipeline.query.drawing import tables
 
 Drawn = tuple[pa.Table, SeriesMetadata]
 

@@ -15,7 +15,7 @@ from app.pipeline.query import SeriesQuery
 from app.pipeline.query.index import SeriesIndex
 from app.pipeline.query.selection import keys_of, selection_of, share
 from app.records import SeriesMetadata
-from tests.pipeline.query.test_run import tables
+from tests.pipeline.query.drawing import tables
 from tests.pipeline.samples import series
 
 
