@@ -319,15 +319,19 @@ def _invalid_input(error: Mapping[str, object], fields: Collection[str]) -> Inva
     return InvalidInput(name=name, detail=f"{words.rstrip('.')}.")
 
 
+def http_problem(status: HTTPStatus, detail: str) -> Problem:
+    """Describe a request that reached no route."""
+    return _problem(status, status.phrase, HTTP_CODES.get(status, f"http_{status.value}"), detail)
+
+
 async def _answer_http_error(request: Request, error: _HttpError) -> Response:
     status = HTTPStatus(error.status_code)
-    code = HTTP_CODES.get(status, f"http_{status.value}")
     headers = dict(error.headers or {})
     if "Allow" in headers:
         # The framework names the methods of one route; others may share its path.
         headers["Allow"] = allowed_methods(request.scope)
     detail = _http_words(request, status, error.detail, headers)
-    return problem_response(request, _problem(status, status.phrase, code, detail), headers)
+    return problem_response(request, http_problem(status, detail), headers)
 
 
 def _http_words(

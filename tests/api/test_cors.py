@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 from fastapi import FastAPI
 
 from app.api import ApiOptions, install_api
 from app.api.cors import EXPOSED
-from tests.api.bench import Bench
+from tests.api.bench import Bench, problem
+from tests.service_process import running_service
 
 OURS, THEIRS = "https://bi.example.com", "https://evil.example.com"
 
@@ -42,7 +45,9 @@ async def test_other_origins_may_not(listed: httpx.AsyncClient, origin: str) -> 
     assert "Origin" in response.headers["vary"]
     preflight = {"Origin": origin, "Access-Control-Request-Method": "GET"}
     refused = await listed.options("/series", headers=preflight)
-    assert refused.status_code == 400
+    body = problem(refused, 400)
+    assert body["code"] == "http_400"
+    assert "not allowed: origin. CORS_ORIGINS" in body["detail"]
     assert "access-control-allow-origin" not in refused.headers
 
 
@@ -56,6 +61,25 @@ async def test_a_listed_origin_may_ask_first(listed: httpx.AsyncClient) -> None:
     response = await listed.options("/refresh", headers=asked)
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == OURS
+
+
+async def test_what_a_listed_origin_may_not_ask_is_named(listed: httpx.AsyncClient) -> None:
+    """Another method or header than ours is refused, with what is allowed."""
+    asked = {
+        "Origin": OURS,
+        "Access-Control-Request-Method": "PUT",
+        "Access-Control-Request-Headers": "x-mine",
+    }
+    refused = await listed.options("/series", headers=asked)
+    assert "not allowed: method, headers." in problem(refused, 400)["detail"]
+    assert "DELETE" in refused.headers["access-control-allow-methods"]
+
+
+async def test_a_service_with_a_list_starts(tmp_path: Path) -> None:
+    """What starts and stops the app has no headers, and passes."""
+    with running_service(tmp_path, {"CORS_ORIGINS": OURS}) as service:
+        asked = {"Origin": OURS, "Access-Control-Request-Method": "GET"}
+        assert service.options("/series", headers=asked).status_code == 200
 
 
 async def test_no_origin_is_listed_by_default(filled: Bench) -> None:
