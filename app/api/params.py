@@ -59,7 +59,9 @@ _REPEATABLE: Final = {"dataset", "group_by", "sort"}
 _MOST_DATASETS: Final = 100
 
 
-class _Filters(TypedDict):
+class Filters(TypedDict):
+    """What stands under each dimension: members, members to leave out, beginnings."""
+
     filters: dict[str, tuple[str, ...]]
     excluded: dict[str, tuple[str, ...]]
     prefixes: dict[str, tuple[str, ...]]
@@ -193,7 +195,7 @@ async def series_request(
         grain=grain,
         agg=agg,
         group_by=_names(group_by),
-        **_filters(request.query_params),
+        **filters_of(request.query_params),
         fill=fill,
         transform=transform,
         sort=() if sort is None else parse_sort(",".join(sort)),
@@ -278,9 +280,9 @@ def _names(group_by: list[str] | None) -> tuple[str, ...] | None:
     return tuple(name for name in names if name)
 
 
-def _filters(params: QueryParams) -> _Filters:
-    """Return what stands under each dimension: members, members to leave out, beginnings."""
-    found: _Filters = {"filters": {}, "excluded": {}, "prefixes": {}}
+def filters_of(params: QueryParams) -> Filters:
+    """Return what a query string says of dimensions."""
+    found: Filters = {"filters": {}, "excluded": {}, "prefixes": {}}
     for name in params:
         if name.startswith(DIMENSION_PREFIX):
             texts = tuple(params.getlist(name))

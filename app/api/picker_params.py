@@ -7,8 +7,7 @@ from typing import Annotated, Final
 from fastapi import Query
 from starlette.requests import Request
 
-from app.api.params import check_names
-from app.pipeline.contract import DIMENSION_PREFIX
+from app.api.params import check_names, filters_of
 from app.pipeline.picking import MemberQuery
 
 _KNOWN: Final = ("search", "after", "limit")
@@ -32,8 +31,5 @@ async def member_query(
         BadQueryError: A parameter is unknown, or given twice.
     """
     params = request.query_params
-    filters = {
-        name: tuple(params.getlist(name)) for name in params if name.startswith(DIMENSION_PREFIX)
-    }
     check_names(params, _KNOWN)
-    return MemberQuery(search=search, filters=filters, after=after, limit=limit)
+    return MemberQuery(search=search, after=after, limit=limit, **filters_of(params))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -50,11 +50,9 @@ def count_members(
     )
 
 
-def having(rows: pa.Table, filters: Mapping[str, Sequence[str]]) -> pa.Table:
-    """Return the rows that have one of the members named, for each of the dimensions named."""
-    for dimension, members in filters.items():
-        rows = rows.filter(pc.is_in(rows[dimension], pa.array(members, pa.string())))
-    return rows
+def having(rows: pa.Table, dimension: str, members: Collection[str]) -> pa.Table:
+    """Return the rows that have one of some members."""
+    return rows.filter(pc.is_in(rows[dimension], pa.array(members, pa.string())))
 
 
 def searched(members: Sequence[MemberFacts], text: str) -> tuple[MemberFacts, ...]:

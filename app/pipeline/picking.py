@@ -17,7 +17,7 @@ from app.periods import is_finer
 from app.pipeline.contract import dimensions_of, nearest_first
 from app.pipeline.members import MemberFacts, count_members, having, searched
 from app.pipeline.ports import CacheRepository, DatasetCatalogue, LabelStore
-from app.pipeline.query import dimension_place
+from app.pipeline.query import EXCLUDED_MARK, PREFIX_MARK, dimension_place
 from app.pipeline.standing import Standing
 from app.records import CachedSeries, Grain
 from app.reports import Freshness
@@ -91,12 +91,16 @@ class MemberQuery:
         search: Only those whose id or label holds this text; empty for all.
         filters: Only those that occur together with these members of other dimensions; what it
             says of the dimension itself is left aside, as a picker must show all choices.
+        excluded: Not those that occur with these members of other dimensions alone.
+        prefixes: Only those that occur together with members of other dimensions that begin so.
         after: Only those behind this id; None for all.
         limit: At most this many.
     """
 
     search: str = ""
-    filters: Mapping[str, tuple[str, ...]]
+    filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prefixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     after: str | None = None
     limit: int = 100
 
@@ -184,16 +188,11 @@ class Pickers:
             name = names[dimension_place(dimension, names, "The path")]
         except BadQueryError as error:
             raise UnknownDimensionError(error.problem, next_step=error.next_step) from error
-        filters = {
-            names[dimension_place(other, names, other)]: ids for other, ids in query.filters.items()
-        }
-        filters.pop(name, None)
-        for other, ids in filters.items():
-            _check_ids(series, other, ids)
+        rows = _narrowed(series.rows, name, query)
         found = (
-            count_members(having(series.rows, filters), name, _of(labels, name).members)
-            if filters
-            else self._members(series, labels, name)
+            self._members(series, labels, name)
+            if rows is series.rows
+            else count_members(rows, name, _of(labels, name).members)
         )
         matching = searched(found, query.search) if query.search else found
         # By code points, which is the order of the ids' UTF-8 bytes.
@@ -249,12 +248,37 @@ def _of(labels: Labels | None, name: str) -> DimensionLabels:
     return _NO_LABELS if labels is None else labels.dimensions.get(name, _NO_LABELS)
 
 
-def _check_ids(series: CachedSeries, dimension: str, ids: Sequence[str]) -> None:
-    known = pc.unique(series.rows[dimension]).to_pylist()
-    for unknown in set(ids).difference(known):
-        listed = ", ".join(nearest_first(unknown, known, _SHOWN)) or "none"
+def _narrowed(rows: pa.Table, chosen: str, query: MemberQuery) -> pa.Table:
+    """Return the rows that a query's filters on other dimensions than the chosen one leave."""
+    names, found = dimensions_of(rows.schema), rows
+    for mark, wanted in (
+        ("", query.filters),
+        (EXCLUDED_MARK, query.excluded),
+        (PREFIX_MARK, query.prefixes),
+    ):
+        for other, texts in wanted.items():
+            name = names[dimension_place(other, names, other + mark)]
+            if name == chosen:
+                continue
+            members = pc.unique(rows[name]).to_pylist()
+            named = [_meant(text, members, name, mark) for text in texts]
+            keep = {member for some in named for member in some}
+            if mark == EXCLUDED_MARK:
+                keep = set(members) - keep
+            found = having(found, name, keep)
+    return found
+
+
+def _meant(text: str, members: Sequence[str], dimension: str, mark: str) -> list[str]:
+    if mark == PREFIX_MARK:
+        found, what = [one for one in members if one.startswith(text)], "member that begins with"
+    else:
+        found, what = [one for one in members if one == text], "member"
+    if not found:
+        listed = ", ".join(nearest_first(text, members, _SHOWN)) or "none"
         raise BadQueryError(
-            f"{dimension} has no member '{unknown[:80]}'.",
-            parameter=dimension,
+            f"{dimension} has no {what} '{text[:80]}'.",
+            parameter=dimension + mark,
             next_step=f"Members: {listed}.",
         )
+    return found

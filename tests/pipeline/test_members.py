@@ -37,7 +37,7 @@ def test_a_filter_leaves_the_rows_of_its_members(
     rows: Sequence[tuple[date, float, str]], wanted: Sequence[str]
 ) -> None:
     """Nothing else stays, and nothing of them goes."""
-    left = having(series(rows), {"dim_region": wanted})
+    left = having(series(rows), "dim_region", wanted)
     assert left.equals(series([row for row in rows if row[2] in wanted]))
 
 

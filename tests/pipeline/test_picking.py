@@ -98,6 +98,25 @@ async def test_a_choice_narrows_the_others_but_not_itself(pickers: Pickers) -> N
     assert [one.id for one in centers.members] == ["1", "2"]
 
 
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        (wanted(excluded={"region": ("EMEA",)}), ["1", "3"]),
+        (wanted(excluded={"region": ("EMEA", "APJ")}), ["3"]),
+        (wanted(prefixes={"region": ("E",)}), ["1", "2"]),
+        (wanted(prefixes={"region": ("E", "Ä")}, excluded={"dim_region": ("EMEA",)}), ["3"]),
+        (wanted(filters={"region": ("EMEA",)}, excluded={"region": ("EMEA",)}), []),
+        (wanted(excluded={"cost_center": ("1",)}), ["1", "2", "3"]),
+    ],
+)
+async def test_a_picker_takes_every_filter_of_a_series(
+    pickers: Pickers, query: MemberQuery, ids: list[str]
+) -> None:
+    """Members to leave out and beginnings narrow the choices as they narrow the series."""
+    found = await pickers.members("sales", "cost_center", query)
+    assert [one.id for one in found.members] == ids
+
+
 async def test_what_does_not_exist_is_named(pickers: Pickers) -> None:
     """Datasets, dimensions and members are told with those that exist, nearest first."""
     with pytest.raises(UnknownDatasetError, match="Ask for one of: sales"):
@@ -108,6 +127,12 @@ async def test_what_does_not_exist_is_named(pickers: Pickers) -> None:
         await pickers.members("sales", "regio", wanted())
     with pytest.raises(BadQueryError, match=r"no member .EMA.\..* Members: EMEA"):
         await pickers.members("sales", "cost_center", wanted(filters={"region": ("EMA",)}))
+    with pytest.raises(BadQueryError, match=r"no member that begins with 'X'\.") as caught:
+        await pickers.members("sales", "cost_center", wanted(prefixes={"region": ("X",)}))
+    assert caught.value.parameter == "dim_region^"
+    with pytest.raises(BadQueryError, match=r"no member .EMA.") as caught:
+        await pickers.members("sales", "cost_center", wanted(excluded={"region": ("EMA",)}))
+    assert caught.value.parameter == "dim_region!"
     with pytest.raises(BadQueryError, match="x names the dimension 'x', which"):
         await pickers.members("sales", "cost_center", wanted(filters={"x": ("EMA",)}))
 

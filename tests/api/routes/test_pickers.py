@@ -60,6 +60,8 @@ async def test_members_are_listed_with_texts_and_counts(filled: Bench) -> None:
             "max_date": "2026-04-01",
         }
     ]
+    for query in ("dim_product!=Bike", "dim_product^=Ca"):
+        assert (await filled.get(f"{url}?{query}")).json()["members"] == narrowed["members"]
     first = (await filled.get(f"{url}?limit=1")).json()
     rest = (await filled.get(f"{url}?limit=1&after={first['next']}")).json()
     assert [first["members"][0]["id"], rest["members"][0]["id"]] == ["APJ", "EMEA"]
