@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import Request
+from starlette.responses import Response
 
 from app.api.meters import Meters
 from app.api.params import SeriesRequest, check_declared, series_request
@@ -108,7 +109,13 @@ async def _known_parameters(request: Request) -> None:
     check_declared(request.query_params, known, has_body=route.body_field is not None)
 
 
+async def _not_kept(response: Response) -> None:
+    """Let nobody keep an answer that tells the state of a moment, or of what one caller may see."""
+    response.headers["Cache-Control"] = "no-store"
+
+
 ServicesDep = Annotated[Services, Depends(_services)]
 SeriesRequestDep = Annotated[SeriesRequest, Depends(series_request)]
+NotKept = Depends(_not_kept)
 KnownParameters = Depends(_known_parameters)
 MemberQueryDep = Annotated[MemberQuery, Depends(member_query)]

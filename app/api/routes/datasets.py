@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.deps import KnownParameters, ServicesDep
+from app.api.deps import KnownParameters, NotKept, ServicesDep
 from app.api.openapi import problems
 from app.api.report_schemas import DatasetsResponse, DatasetSummary
 
-router = APIRouter(tags=["series"], dependencies=[KnownParameters])
+router = APIRouter(tags=["series"], dependencies=[NotKept, KnownParameters])
 
 
 @router.get("/datasets", summary="List the datasets", responses=problems(422))

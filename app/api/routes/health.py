@@ -6,11 +6,11 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from app.api.deps import ServicesDep
+from app.api.deps import NotKept, ServicesDep
 from app.api.readiness import readiness
 from app.api.schemas import AuthResponse, LiveResponse, ReadyResponse
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[NotKept])
 
 
 @router.get(

@@ -24,6 +24,5 @@ router = APIRouter(tags=["health"])
 )
 async def metrics(services: ServicesDep) -> Response:
     """Tell what was counted since the start, and how the service and each dataset stand."""
-    return Response(
-        metrics_text(services.meters.registry, await standing(services)), media_type=MEDIA_TYPE
-    )
+    text = metrics_text(services.meters.registry, await standing(services))
+    return Response(text, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})

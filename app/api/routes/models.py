@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.deps import KnownParameters, ServicesDep
+from app.api.deps import KnownParameters, NotKept, ServicesDep
 from app.api.model_schemas import ModelResponse, ModelsResponse
 from app.api.openapi import problems
 
-router = APIRouter(tags=["models"], dependencies=[KnownParameters])
+router = APIRouter(tags=["models"], dependencies=[NotKept, KnownParameters])
 
 
 @router.get("/models", summary="List the tenant's models", responses=problems(422, 502, 503))

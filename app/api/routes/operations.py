@@ -7,12 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Header
 from starlette.responses import Response
 
-from app.api.deps import KnownParameters, ServicesDep
+from app.api.deps import KnownParameters, NotKept, ServicesDep
 from app.api.openapi import problems
 from app.api.operation_answers import EVENT_SCHEMA, events_answer, operation_answer
 from app.api.operation_schemas import OperationResponse, OperationsResponse
 
-router = APIRouter(prefix="/refreshes", tags=["operations"], dependencies=[KnownParameters])
+router = APIRouter(
+    prefix="/refreshes", tags=["operations"], dependencies=[NotKept, KnownParameters]
+)
 
 
 @router.get(

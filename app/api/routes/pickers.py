@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.deps import KnownParameters, MemberQueryDep, ServicesDep
+from app.api.deps import KnownParameters, MemberQueryDep, NotKept, ServicesDep
 from app.api.openapi import problems
 from app.api.params import DIMENSION_PARAMETER
 from app.api.picker_schemas import DatasetResponse, MembersResponse
 
-router = APIRouter(prefix="/datasets/{name}", tags=["series"])
+router = APIRouter(prefix="/datasets/{name}", tags=["series"], dependencies=[NotKept])
 
 
 @router.get(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from app.api.deps import KnownParameters, ServicesDep
+from app.api.deps import KnownParameters, NotKept, ServicesDep
 from app.api.openapi import problems
 from app.api.params import MAX_VERSION
 from app.api.version_schemas import (
@@ -17,7 +17,9 @@ from app.api.version_schemas import (
     VersionsResponse,
 )
 
-router = APIRouter(prefix="/datasets/{name}", tags=["versions"], dependencies=[KnownParameters])
+router = APIRouter(
+    prefix="/datasets/{name}", tags=["versions"], dependencies=[NotKept, KnownParameters]
+)
 
 _Version = Annotated[int, Query(ge=0, le=MAX_VERSION, description="A version of the dataset.")]
 
