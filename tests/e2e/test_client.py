@@ -95,6 +95,33 @@ def test_problems_are_raised_in_words(client: SeriesClient) -> None:
 
 
 async def test_the_client_for_asyncio_reads_the_same(url: str, client: SeriesClient) -> None:
-    """Both bring the same rows."""
+    """Rows, pages, frames and choices are those of the other, and a 304 confirms them."""
     async with AsyncSeriesClient(url) as other:
-        assert (await other.series(last=3)).rows.equals(client.series(last=3).rows)
+        assert (await other.refresh()).status == "unchanged"
+        series = await other.series(last=3)
+        assert series.rows.equals(client.series(last=3).rows)
+        assert len(series.to_pandas()) == len(series.to_polars()) == len(series.to_arrow())
+        again = await other.series(last=3)
+        assert again.revalidated
+        assert again.rows is series.rows
+        pages = [page.rows async for page in other.pages(limit=100)]
+        assert [
+            row for page in pages for row in page.to_pylist()
+        ] == client.series().rows.to_pylist()
+        assert [one.name for one in await other.datasets()] == ["default"]
+        found = await other.members("region", where={"product": "P1"})
+        assert found.members == client.members("region", where={"product": "P1"}).members
+        with pytest.raises(ProblemError, match="dim_region"):
+            await other.series(where={"regoin": "EMEA"})
+
+
+async def test_a_refresh_is_watched_without_waiting(url: str, client: SeriesClient) -> None:
+    """Both start one, ask how far it has come, and wait for its end."""
+    started = client.start_refresh()
+    assert client.wait(started.id, every_s=0.05).result is not None
+    async with AsyncSeriesClient(url) as other:
+        begun = await other.start_refresh()
+        ended = await other.wait(begun.id, every_s=0.05)
+        assert ended.result is not None
+        assert (ended.id, ended.state) == (begun.id, "succeeded")
+        assert (await other.operation(begun.id)).state == "succeeded"
