@@ -16,6 +16,8 @@ INSTALL_STAMP := .venv/.stamp
 BENCH_STAMP := .venv/.stamp-bench
 TYPES := app/client/typescript
 TYPES_STAMP := $(TYPES)/node_modules/.stamp
+ISSUER := tests/node_issuer
+ISSUER_STAMP := $(ISSUER)/node_modules/.stamp
 SECRETS := client_secret|Authorization: Bearer|SAC_CLIENT_SECRET
 
 # Poetry asks the index that pip is set up with, and no outer virtualenv gets in its way.
@@ -41,7 +43,7 @@ demo: install ## show the whole path against a simulated tenant (CHECK=1: check 
 run: install ## serve the app on HOST:PORT
 	@trap 'exit 0' INT; $(BIN)/python -m uvicorn app.main:app --host $(HOST) --port $(PORT)
 
-test: check $(TYPES_STAMP) ## check, then run the tests with coverage (ARGS=... for pytest)
+test: check $(TYPES_STAMP) $(ISSUER_STAMP) ## check, then run the tests with coverage (ARGS=... for pytest)
 	@$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
 
 check: lint format types arrows docstrings secrets dockerfile locked ## run every check but the tests
@@ -92,12 +94,13 @@ typescript: install ## write the TypeScript types of the API anew (needs npm)
 	@cd $(TYPES) && node generate.mjs node_modules/openapi.json series-api.d.ts
 	@echo "$(TYPES)/series-api.d.ts is written"
 
-# The TypeScript compiler, for the tests that ask it; without npm these are skipped and say so.
-$(TYPES_STAMP): $(TYPES)/package-lock.json
+# The TypeScript compiler and a certified issuer of tokens, for the tests that ask them; without npm
+# these are skipped and say so.
+$(TYPES_STAMP) $(ISSUER_STAMP): %/node_modules/.stamp: %/package-lock.json
 	@if command -v npm >/dev/null; then \
-		npm ci --prefix $(TYPES) --silent --no-audit --no-fund && touch $@ \
-			|| echo "npm could not install the TypeScript compiler; its tests are skipped" >&2; \
-	else echo "no npm: the tests of the TypeScript types are skipped" >&2; fi
+		npm ci --prefix $* --silent --no-audit --no-fund && touch $@ \
+			|| echo "npm could not install what $* needs; its tests are skipped" >&2; \
+	else echo "no npm: the tests of $* are skipped" >&2; fi
 
 install: $(INSTALL_STAMP) ## put Poetry into .tools and the locked packages into .venv
 	@:
@@ -124,5 +127,5 @@ $(TOOLS_STAMP):
 
 clean: ## remove what these commands made, but not the data
 	@rm -rf .venv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	@rm -rf .coverage .coverage.* htmlcov $(TYPES)/node_modules
+	@rm -rf .coverage .coverage.* htmlcov $(TYPES)/node_modules $(ISSUER)/node_modules
 	@find app demo tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
