@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 
 from app.api.media import EXTENSIONS, Format
 from app.api.writing.envelope import least_fresh, notice_of_all
@@ -25,6 +25,7 @@ _SHOWN_IN_PLACE: Final = {Format.JSON, Format.COLUMNS}
 _NAMES_IN_FILE_NAME: Final = 3
 _CURSOR: Final = "cursor"
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_NOT_IN_LINKS: Final = {ord(one): quote(one) for one in '<>"'}
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
 
 
@@ -106,8 +107,14 @@ def disposition(name: str, form: Format) -> str:
 
 def next_query(query: str, cursor: str) -> str:
     """Return the query string of the next page: the same query with another cursor."""
-    kept = [part for part in query.split("&") if part and part.partition("=")[0] != _CURSOR]
-    return "&".join([*kept, urlencode({_CURSOR: cursor})])
+    kept = [part for part in query.split("&") if part and not _is_cursor(part)]
+    # A client may send these as they are, and they would end the address in a `Link`.
+    repeated = "&".join(kept).translate(_NOT_IN_LINKS)
+    return "&".join(filter(None, [repeated, urlencode({_CURSOR: cursor})]))
+
+
+def _is_cursor(pair: str) -> bool:
+    return unquote_plus(pair.partition("=")[0]) == _CURSOR
 
 
 def header_text(text: str) -> str:

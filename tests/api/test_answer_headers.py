@@ -128,6 +128,19 @@ def test_the_next_page_is_the_same_query(pairs: list[tuple[str, str]], cursor: s
     assert parse_qsl(following, keep_blank_values=True) == [*kept, ("cursor", cursor)]
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ('dim_a=x>; rel="x", <y', "dim_a=x%3E; rel=%22x%22, %3Cy&"),
+        ("c%75rsor=old&limit=3", "limit=3&"),
+        ("", ""),
+    ],
+)
+def test_a_link_holds_whatever_a_client_sends(query: str, kept: str) -> None:
+    """Signs that would end the address are quoted, and no second cursor comes along."""
+    assert next_query(query, "new") == f"{kept}cursor=new"
+
+
 def test_the_next_page_is_linked() -> None:
     """A page that is not the last carries the link to the next, and the last none."""
     link = headers(an_answer(cursor="a b"), query="limit=5&cursor=x")["Link"]
