@@ -1,5 +1,6 @@
 """The service as users run it, over real sockets, in good days and bad."""
 
+import http.client
 import json
 import re
 from collections.abc import Iterator
@@ -169,3 +170,21 @@ def test_without_a_cache_the_same_words_are_a_problem(tmp_path: Path) -> None:
         assert name in login.json()["detail"]
         assert name in refreshed.json()["detail"]
     assert (series.status_code, series.json()["code"]) == (503, "cache_missing")
+
+
+@pytest.mark.parametrize(
+    ("length", "status", "kind"),
+    [(60_000, 422, "application/problem+json"), (66_000, 400, "text/plain; charset=utf-8")],
+)
+@pytest.mark.usefixtures("filled")
+def test_a_long_address_is_answered_or_refused(
+    folder: Path, length: int, status: int, kind: str
+) -> None:
+    """The service answers up to 64 KiB; what is longer the server refuses, as the page says."""
+    with running_service(folder, {}) as service:
+        url = service.base_url
+        connection = http.client.HTTPConnection(url.host, url.port or 0, timeout=30)
+        connection.request("GET", f"/series?dim_region={'x' * length}")
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["content-type"]) == (status, kind)
+        connection.close()
