@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date
 from difflib import SequenceMatcher
+from heapq import nsmallest
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,9 @@ _NO_WORD = re.compile(r"[\W_]+")
 _REMEDY = (
     "Build the table with app.pipeline.normalize, or correct it as docs/data_contract.md says."
 )
+# Longer than the names of any model; what is shown of a wrong one is shorter still.
+_COMPARED_CHARACTERS = 80
+_COMPARED_NAMES = 60
 _NEGATIVE_ZERO = -(2**63)
 
 
@@ -137,12 +141,16 @@ def content_hash(rows: pa.Table) -> str:
 
 
 def nearest_first(found: str, names: Iterable[str], limit: int = 20) -> list[str]:
-    """Return at most `limit` names, those most like `found` first."""
+    """Return at most `limit` names, those most like `found` first; its beginning is compared."""
+    # Likeness costs the product of both lengths and more, and a caller chooses one of them. So the
+    # beginning alone is compared, and that with those names that have most letters in common.
+    wanted = found[:_COMPARED_CHARACTERS].casefold()
 
-    def distance(name: str) -> tuple[float, str]:
-        return -SequenceMatcher(None, found.casefold(), name.casefold()).ratio(), name
+    def compared(name: str) -> SequenceMatcher[str]:
+        return SequenceMatcher(None, wanted, name.casefold())
 
-    return sorted(names, key=distance)[:limit]
+    near = nsmallest(_COMPARED_NAMES, names, key=lambda one: (-compared(one).quick_ratio(), one))
+    return sorted(near, key=lambda one: (-compared(one).ratio(), one))[:limit]
 
 
 def _rank(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:

@@ -155,6 +155,14 @@ def test_nearest_names_are_a_selection(found: str, names: list[str]) -> None:
         assert nearest[0].casefold() == found.casefold()
 
 
+def test_a_long_name_costs_no_more_than_a_short_one() -> None:
+    """A caller who sends the longest address there is does not keep the service busy."""
+    names = [f"{'a' * 40}{number}" for number in range(500)]
+    for pattern in ("a", "ab", "x"):
+        far, near = pattern * 30_000, pattern * 40
+        assert nearest_first(far, names) == nearest_first(near[:80], names)
+
+
 def nullable(table: pa.Table) -> pa.Table:
     """Return the rows with columns that admit null."""
     return table.cast(pa.schema([(field.name, field.type) for field in table.schema]))
