@@ -31,7 +31,7 @@ _REMEDY = (
     "Build the table with app.pipeline.normalize, or correct it as docs/data_contract.md says."
 )
 # Longer than the names of any model; what is shown of a wrong one is shorter still.
-_COMPARED_CHARACTERS = 80
+COMPARED_CHARACTERS = 80
 _COMPARED_NAMES = 60
 _NEGATIVE_ZERO = -(2**63)
 
@@ -144,7 +144,7 @@ def nearest_first(found: str, names: Iterable[str], limit: int = 20) -> list[str
     """Return at most `limit` names, those most like `found` first; its beginning is compared."""
     # Likeness costs the product of both lengths and more, and a caller chooses one of them. So the
     # beginning alone is compared, and that with those names that have most letters in common.
-    wanted = found[:_COMPARED_CHARACTERS].casefold()
+    wanted = found[:COMPARED_CHARACTERS].casefold()
 
     def compared(name: str) -> SequenceMatcher[str]:
         return SequenceMatcher(None, wanted, name.casefold())

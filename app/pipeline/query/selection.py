@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import BadQueryError
-from app.pipeline.contract import DIMENSION_PREFIX, nearest_first
+from app.pipeline.contract import COMPARED_CHARACTERS, DIMENSION_PREFIX, nearest_first
 from app.pipeline.query.asked import SeriesQuery
 from app.pipeline.query.index import Members, Places, SeriesIndex, all_keys
 
@@ -150,13 +150,14 @@ def _nearest(wanted: str, members: Members) -> list[str]:
     """Return the members most like a text; of many, those that begin like it are compared."""
     texts: Sequence[str] = members.texts
     if len(texts) > _COMPARED:
-        tries = {wanted, wanted.upper(), wanted.lower(), wanted.title()}
-        begins: Iterable[int] = (_similar_start(members, text) for text in tries)
+        begin = wanted[:COMPARED_CHARACTERS]
+        tries = {begin, begin.upper(), begin.lower(), begin.title()}
+        starts: Iterable[int] = (_similar_start(members, text) for text in tries)
         part = _COMPARED // len(tries) // 2
         near = {
             place
-            for begin in begins
-            for place in range(max(begin - part, 0), min(begin + part, len(texts)))
+            for start in starts
+            for place in range(max(start - part, 0), min(start + part, len(texts)))
         }
         texts = [members.texts[place] for place in sorted(near)]
     return nearest_first(wanted, texts, SHOWN)

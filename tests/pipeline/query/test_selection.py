@@ -70,3 +70,20 @@ def test_of_many_members_those_that_begin_alike_are_compared() -> None:
         assert caught.value.next_step.startswith("Members: B1000, ")
     with pytest.raises(BadQueryError, match="no member 'zzz'"):
         selection_of(index, SeriesQuery(filters={"region": ("zzz",)}))
+
+
+def test_a_long_text_is_looked_for_by_its_beginning() -> None:
+    """Of many members those are listed that begin like it, and no length makes that dear."""
+    names = [f"member {number:05}" for number in range(2_000)]
+    index = SeriesIndex.of(series([(date(2024, 1, 1), 1.0, name) for name in names]))
+    told = []
+    for text in ("Member 0123" + "x" * 60_000, "Member 0123" + "x" * 69):
+        for query in (
+            SeriesQuery(filters={"region": (text,)}),
+            SeriesQuery(prefixes={"region": (text,)}),
+        ):
+            with pytest.raises(BadQueryError, match="and 1980 more") as caught:
+                selection_of(index, query)
+            told.append(caught.value.next_step)
+    assert len(set(told)) == 1
+    assert "member 01230" in told[0]
