@@ -1,7 +1,7 @@
 """Schemathesis finds nothing: every answer to every request is what the OpenAPI document says.
 
-All its checks and phases, links between operations included, against a running service. A longer
-run: `SCHEMATHESIS_EXAMPLES=1000 pytest tests/e2e/test_schemathesis.py -s`.
+All phases and all checks but one, links between operations included, against a running service. A
+longer run: `SCHEMATHESIS_EXAMPLES=1000 pytest tests/e2e/test_schemathesis.py -s`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from tests.simulated_tenant import ROOT, SimulatedTenant
 EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "15")
 # Of the stateful phase, as schemathesis.toml asks for them.
 SCENARIOS = 80
+# The one DELETE cancels a refresh and deletes nothing: what came of it is told for an hour.
+EXCLUDED = "use_after_free"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -33,7 +35,17 @@ def run(url: str, folder: Path, key: str = "") -> subprocess.CompletedProcess[st
         shown = f'\n[auth.openapi.bearer]\nbearer = "{key}"\n'
         config.write_text(CONFIG.read_text(encoding="utf-8") + shown, encoding="utf-8")
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(config)]
-    options = ["--checks", "all", "--max-examples", EXAMPLES, "--seed", "1", "--no-color"]
+    options = [
+        "--checks",
+        "all",
+        "--exclude-checks",
+        EXCLUDED,
+        "--max-examples",
+        EXAMPLES,
+        "--seed",
+        "1",
+        "--no-color",
+    ]
     return subprocess.run(
         [*command, "run", f"{url}/openapi.json", *options],
         cwd=folder,
