@@ -39,7 +39,7 @@ _DETAIL: Final = (
     "Pages of this origin may not ask so; what is not allowed: {what}. CORS_ORIGINS lists the "
     "origins, access-control-allow-methods and -headers the rest."
 )
-_METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
+_METHODS: Final = ("GET", "HEAD", "POST")
 _REMEMBERED_S: Final = 600
 
 

@@ -75,7 +75,7 @@ LINKS: Final = (
         for name, method, path in (
             ("progress", "get", _REFRESH),
             ("events", "get", f"{_REFRESH}/events"),
-            ("cancel", "delete", _REFRESH),
+            ("cancel", "post", f"{_REFRESH}/cancel"),
         )
     ),
 )

@@ -46,7 +46,7 @@ ROUTES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/refreshes"): _READ,
     ("GET", "/refreshes/{operation_id}"): _READ,
     ("GET", "/refreshes/{operation_id}/events"): _READ,
-    ("DELETE", "/refreshes/{operation_id}"): _REFRESH,
+    ("POST", "/refreshes/{operation_id}/cancel"): _REFRESH,
     ("POST", "/datasets/{name}/rollback"): Rule(OPERATORS),
     ("GET", "/models"): Rule(OPERATORS, whole=True),
     ("GET", "/models/{model_id}"): Rule(OPERATORS, whole=True),

@@ -119,7 +119,7 @@ class AsyncSeriesClient:
             ProblemError: There is none of this id.
             ServiceError: The service cannot be reached.
         """
-        return await self._read(calls.operation_call("GET", operation), Operation)
+        return await self._read(calls.operation_call(operation), Operation)
 
     async def cancel(self, operation: str) -> Operation:
         """Stop a refresh that runs on its own; what is served stays as it is.
@@ -128,7 +128,7 @@ class AsyncSeriesClient:
             ProblemError: There is none of this id, or it cannot be stopped.
             ServiceError: The service cannot be reached.
         """
-        return await self._read(calls.operation_call("DELETE", operation), Operation)
+        return await self._read(calls.cancel_call(operation), Operation)
 
     async def wait(self, operation: str, *, every_s: float = 1.0) -> Operation:
         """Wait until a refresh has ended.

@@ -135,9 +135,14 @@ def refresh_call(
     return Call("POST", "/refresh", headers={"Prefer": prefer} if prefer else {}, body=body)
 
 
-def operation_call(method: str, operation: str) -> Call:
-    """Ask for, or cancel, a refresh that runs on its own."""
-    return Call(method, f"/refreshes/{_part(operation)}")
+def operation_call(operation: str) -> Call:
+    """Ask for a refresh that runs on its own."""
+    return Call("GET", f"/refreshes/{_part(operation)}")
+
+
+def cancel_call(operation: str) -> Call:
+    """Ask to stop a refresh that runs on its own."""
+    return Call("POST", f"/refreshes/{_part(operation)}/cancel")
 
 
 def dataset_call(name: str) -> Call:

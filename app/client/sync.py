@@ -115,7 +115,7 @@ class SeriesClient:
             ProblemError: There is none of this id.
             ServiceError: The service cannot be reached.
         """
-        return self._read(calls.operation_call("GET", operation), Operation)
+        return self._read(calls.operation_call(operation), Operation)
 
     def cancel(self, operation: str) -> Operation:
         """Stop a refresh that runs on its own; what is served stays as it is.
@@ -124,7 +124,7 @@ class SeriesClient:
             ProblemError: There is none of this id, or it cannot be stopped.
             ServiceError: The service cannot be reached.
         """
-        return self._read(calls.operation_call("DELETE", operation), Operation)
+        return self._read(calls.cancel_call(operation), Operation)
 
     def wait(self, operation: str, *, every_s: float = 1.0) -> Operation:
         """Wait until a refresh has ended.

@@ -34,6 +34,7 @@ def test_all_routes_are_listed(document: dict[str, Any]) -> None:
         "/refreshes",
         "/refreshes/{operation_id}",
         "/refreshes/{operation_id}/events",
+        "/refreshes/{operation_id}/cancel",
         "/datasets",
         "/datasets/{name}",
         "/datasets/{name}/dimensions/{dimension}",

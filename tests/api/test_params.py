@@ -41,7 +41,7 @@ async def test_the_parameter_wins_over_the_accept_header() -> None:
         ("GET", "/models/x?full=1", "full", "takes none"),
         ("GET", "/refreshes?state=running", "state", "takes none"),
         ("GET", "/refreshes/x?wait=1", "wait", "takes none"),
-        ("DELETE", "/refreshes/x?force=1", "force", "takes none"),
+        ("POST", "/refreshes/x/cancel?force=1", "force", "takes none"),
     ],
 )
 async def test_a_parameter_that_means_nothing_is_refused(

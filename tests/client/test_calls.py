@@ -71,7 +71,8 @@ def test_a_query_sends_what_is_asked_and_nothing_else() -> None:
 def test_names_in_paths_are_quoted() -> None:
     """A name cannot lead elsewhere."""
     assert calls.dataset_call("a/b").url == "/datasets/a%2Fb"
-    assert calls.operation_call("GET", "../x").url == "/refreshes/..%2Fx"
+    assert calls.operation_call("../x").url == "/refreshes/..%2Fx"
+    assert calls.cancel_call("../x").url == "/refreshes/..%2Fx/cancel"
     call = calls.members_call("a", "d?", search="", after="", limit=2, where={"x": ["1", "2"]})
     assert call.url == "/datasets/a/dimensions/d%3F"
     assert call.params == (("limit", "2"), ("after", ""), ("dim_x", "1"), ("dim_x", "2"))

@@ -60,7 +60,9 @@ def test_refreshes_answer_or_run_on_their_own(
     refresh.side_effect = [httpx.Response(200, json=REFRESHED), httpx.Response(202, json=RUNNING)]
     operation = respx_mock.get(f"{URL}/refreshes/o%2F1")
     operation.side_effect = [httpx.Response(200, json=body) for body in (RUNNING, DONE)]
-    respx_mock.delete(f"{URL}/refreshes/o%2F1").mock(return_value=httpx.Response(200, json=DONE))
+    respx_mock.post(f"{URL}/refreshes/o%2F1/cancel").mock(
+        return_value=httpx.Response(200, json=DONE)
+    )
     assert client.refresh(full=True).version == 4
     assert json.loads(refresh.calls[0].request.content) == {"full": True}
     started = client.start_refresh("default")

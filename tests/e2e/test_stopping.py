@@ -153,7 +153,7 @@ def test_a_pull_is_cancelled_over_the_wire(filled: Path, tenant: SimulatedTenant
     with service(filled, tenant) as running, ThreadPoolExecutor(1) as threads:
         place = running.begin()
         watching = threads.submit(running.last_event, place)
-        cancelled = running.client.delete(place).json()
+        cancelled = running.client.post(f"{place}/cancel").json()
         assert cancelled["state"] == "cancelled"
         assert watching.result(PATIENCE_S)["id"] == cancelled["id"]
         series = running.client.get("/series").json()

@@ -1,4 +1,4 @@
-"""`GET /refreshes`, `GET /refreshes/{id}`, its events, and `DELETE`."""
+"""`GET /refreshes`, `GET /refreshes/{id}`, its events, and its end before time."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ async def events(
     return events_answer(services.operations.get(operation_id), last_event_id)
 
 
-@router.delete(
-    "/{operation_id}",
+@router.post(
+    "/{operation_id}/cancel",
     summary="Cancel a refresh",
     response_model=OperationResponse,
     responses=problems(404, 409, 422),

@@ -127,7 +127,7 @@ async def test_cancelling_ends_it_and_publishes_nothing(filled: Bench) -> None:
     place = (await begun(filled)).headers["location"]
     waiting = asyncio.create_task(filled.refresh())
     await asyncio.sleep(0)
-    answer = await filled.client.delete(place)
+    answer = await filled.client.post(f"{place}/cancel")
     body = answer.json()
     assert (answer.status_code, body["state"]) == (200, "cancelled")
     assert body["problem"]["code"] == "refresh_cancelled"
@@ -135,13 +135,13 @@ async def test_cancelling_ends_it_and_publishes_nothing(filled: Bench) -> None:
     assert (plain.status_code, plain.json()["warning_code"]) == (200, "refresh_cancelled")
     series = (await filled.get("/series")).json()
     assert (series["version"], series["freshness"]["state"]) == (0, "fresh")
-    assert (await filled.client.delete(place)).json() == body
+    assert (await filled.client.post(f"{place}/cancel")).json() == body
 
 
 async def test_what_has_ended_cannot_be_cancelled(filled: Bench) -> None:
     """A 409 that says how it ended."""
     (one,) = (await filled.get("/refreshes")).json()["refreshes"]
-    answer = await filled.client.delete(f"/refreshes/{one['id']}")
+    answer = await filled.client.post(f"/refreshes/{one['id']}/cancel")
     assert "it succeeded" in problem(answer, 409)["detail"]
 
 
