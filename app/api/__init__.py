@@ -78,6 +78,9 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
         *(models, problems, health, metrics),
     ):
         app.include_router(module.router)
+    # A redirect names the scheme that this process sees: behind a proxy that ends TLS, a key would
+    # be sent on in the clear.
+    app.router.redirect_slashes = False
     install_problems(app)
     # The last that is added is the outermost. Pages of other origins ask first, without a key; and
     # an answer that is kept is given to those only who may have it.
