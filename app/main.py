@@ -54,7 +54,12 @@ def create_app(settings: Settings) -> FastAPI:
             await operations.finish(grace_s)
         await asyncio.to_thread(tracing.close)
 
-    app = FastAPI(lifespan=lifespan)
+    # The service traces and counts by itself, and names no member of a series in a span; the
+    # framework would put whole addresses into spans of its own.
+    app = FastAPI(
+        lifespan=lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
     install_api(
         app,
         ApiOptions(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable
 from time import perf_counter
 from typing import Final
 from urllib.parse import unquote_plus
-from uuid import uuid4
 
 import structlog
 from starlette.requests import Request
@@ -20,6 +20,8 @@ from app.observability.request_lines import write_request
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _RAW_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
+# As many as a UUID has.
+_ID_BYTES: Final = 16
 _ESCAPE: Final = re.compile(r"[%+]")
 _USABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # A platform asks this every few seconds.
@@ -46,17 +48,20 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope["headers"])
+        asked = _asked_id(scope["headers"])
+        request_id = asked or os.urandom(_ID_BYTES).hex()
         scope.setdefault("state", {})["request_id"] = request_id
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
-            await self._serve(scope, receive, send, request_id)
-        finally:
-            structlog.contextvars.reset_contextvars(**bound)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         answer = _Answer(send, request_id)
         started = perf_counter()
+        try:
+            await self._serve(scope, receive, answer)
+        finally:
+            made_id = None if asked else request_id
+            _log_request(scope, answer.status, (perf_counter() - started) * 1000, made_id)
+            structlog.contextvars.reset_contextvars(**bound)
+
+    async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
             await self._app(scope, receive, answer.send)
         except Exception:
@@ -66,8 +71,6 @@ class RequestMiddleware:
                 raise
             response = problem_response(Request(scope), internal_problem())
             await response(scope, receive, answer.send)
-        finally:
-            _log_request(scope, answer.status, perf_counter() - started)
 
 
 class _Answer:
@@ -85,22 +88,22 @@ class _Answer:
         await self._send(message)
 
 
-def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def _asked_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return the id that the caller gave the request; None if there is none that can be used."""
     for name, value in headers:
         if name == _RAW_ID_HEADER:
             asked = value.decode("latin-1")
-            return asked if _USABLE_ID.fullmatch(asked) else uuid4().hex
-    return uuid4().hex
+            return asked if _USABLE_ID.fullmatch(asked) else None
+    return None
 
 
-def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
-    pairs = {
+def _log_request(scope: Scope, status: int | None, duration_ms: float, made_id: str | None) -> None:
+    pairs: dict[str, str | int | tuple[str, ...] | None] = {
         "method": scope["method"],
         "path": scope["path"],
         # Names only: a value may be a key that someone put into a URL.
         "query": _query_names(scope["query_string"]),
         "status": status,
-        "duration_ms": round(seconds * 1000, 1),
     }
     state = scope["state"]
     if (code := state.get("problem_code")) is not None:
@@ -108,11 +111,14 @@ def _log_request(scope: Scope, status: int | None, seconds: float) -> None:
     if (caller := state.get("caller", ANYONE)) is not ANYONE:
         pairs["caller"] = caller.name
     level = logging.DEBUG if scope["path"] == _QUIET_PATH else logging.INFO
-    write_request(__name__, level, pairs)
+    write_request(__name__, level, pairs, duration_ms, made_id)
 
 
-def _query_names(query: bytes) -> list[str]:
+def _query_names(query: bytes) -> tuple[str, ...]:
     if not query:
-        return []
-    names = {pair.partition("=")[0] for pair in query.decode("latin-1").split("&") if pair}
-    return sorted({unquote_plus(name) if _ESCAPE.search(name) else name for name in names})
+        return ()
+    text = query.decode("latin-1")
+    names = {pair.partition("=")[0] for pair in text.split("&") if pair}
+    if _ESCAPE.search(text):
+        names = set(map(unquote_plus, names))
+    return tuple(sorted(names))

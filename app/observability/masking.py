@@ -62,9 +62,14 @@ class Masker:
 
     Args:
         secrets: Values to register at once.
+
+    Attributes:
+        generation: Another number whenever another secret became known; what was masked before
+            must be masked anew.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.generation = 0
         self._lasting: set[str] = set()
         self._passing: deque[set[str]] = deque(maxlen=TOKENS_KEPT)
         self._values: re.Pattern[str] | None = None
@@ -155,6 +160,8 @@ class Masker:
         longest_first = sorted(self._lasting.union(*self._passing), key=len, reverse=True)
         self._values = re.compile("|".join(map(re.escape, longest_first)))
         self._masked.clear()
+        # Last, so that whoever sees it finds the new secret masked.
+        self.generation += 1
 
     def _known(self, text: str) -> str:
         masked = self._once(text)
