@@ -17,6 +17,7 @@ import structlog
 from app.errors import CacheCorruptError, CacheError, CacheMissingError
 from app.pipeline.delta_log import local_folder, translated
 from app.pipeline.side_files import FOLDER, SideFiles
+from app.pipeline.turns import OncePerTurn
 from app.reports import Attempt, AttemptOutcome
 
 ATTEMPT_PATH: Final = f"{FOLDER}/attempt.json"
@@ -44,6 +45,7 @@ class StoredAttempts:
         self._unwritten: dict[str, Attempt] = {}
         self._seen: dict[str, tuple[_Sign, Attempt]] = {}
         self._local = local_folder(str(uri).rstrip("/"))
+        self._looks = OncePerTurn[tuple[Attempt | None] | None]()
 
     def keep(self, attempt: Attempt) -> None:
         """Write an attempt; remember it if that fails."""
@@ -57,6 +59,7 @@ class StoredAttempts:
                 log.warning("attempt_not_kept", dataset=attempt.dataset, reason=str(error))
         else:
             self._unwritten.pop(attempt.dataset, None)
+        self._looks.forget()
 
     def last(self, dataset: str) -> Attempt | None:
         """Return what the file says, or what could not be written into it since."""
@@ -70,8 +73,12 @@ class StoredAttempts:
     def last_at_hand(self, dataset: str) -> tuple[Attempt | None] | None:
         """Return what `last` would, if the file is on a local disk and was read before.
 
-        A file is another if its inode, size or time is.
+        A file is another if its inode, size or time is. What is found holds for all who ask in the
+        same turn of the event loop.
         """
+        return self._looks.get(dataset, self._at_hand, dataset)
+
+    def _at_hand(self, dataset: str) -> tuple[Attempt | None] | None:
         sign = self._sign(dataset)
         if sign is None:
             return None

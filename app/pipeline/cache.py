@@ -41,6 +41,7 @@ from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo
 from app.pipeline.retention import Cleaned, Retention
 from app.pipeline.series_metadata import described
 from app.pipeline.series_table import SeriesTable
+from app.pipeline.turns import OncePerTurn
 from app.records import DEFAULT_DATASET, CachedSeries, SeriesHead, SeriesMetadata
 
 DEFAULT_URI = "data/cache"
@@ -72,6 +73,7 @@ class DeltaCache:
         self._options = dict(storage_options or {})
         self._tables: dict[str, SeriesTable] = {}
         self._lock = threading.Lock()
+        self._looks = OncePerTurn[CachedSeries | None]()
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Publish a new version, rows and metadata in one commit.
@@ -84,6 +86,7 @@ class DeltaCache:
             CacheUnavailableError: The place fails, or other writers kept being faster.
         """
         saved = self._table(metadata.dataset).save(rows, described(rows, metadata))
+        self._looks.forget()
         self._tidy(metadata.dataset)
         return saved
 
@@ -97,6 +100,7 @@ class DeltaCache:
                 metadata speak of.
         """
         touched = self._table(metadata.dataset).touch(metadata)
+        self._looks.forget()
         self._tidy(metadata.dataset)
         return touched
 
@@ -118,10 +122,14 @@ class DeltaCache:
     def at_hand(self, dataset: str, pin: Pin = NEWEST) -> CachedSeries | None:
         """Return what `load` would, if that is in memory and provably current; else None.
 
-        On a local disk this takes microseconds; elsewhere nothing is ever at hand.
+        On a local disk this takes microseconds; elsewhere nothing is ever at hand. What is found
+        holds for all who ask in the same turn of the event loop.
         """
         table = self._tables.get(dataset)
-        return None if table is None else table.at_hand(pin)
+        if table is None:
+            return None
+        key = dataset if pin is NEWEST else (dataset, pin)
+        return self._looks.get(key, table.at_hand, pin)
 
     def glance(self, dataset: str) -> SeriesHead:
         """Return what is known of the version that is served, and read no rows for it.
@@ -156,7 +164,9 @@ class DeltaCache:
             UnknownVersionError: There is no such version.
             CacheError: As for `load` and `save`.
         """
-        return upkeep.roll_back(self._table(dataset), version)
+        back = upkeep.roll_back(self._table(dataset), version)
+        self._looks.forget()
+        return back
 
     def verify(self, dataset: str) -> tuple[VersionCheck, ...]:
         """Read every version from its files and prove it, oldest first.
@@ -177,7 +187,9 @@ class DeltaCache:
         Raises:
             CacheError: As for `load` and `save`.
         """
-        return upkeep.repair(self._table(dataset))
+        repaired = upkeep.repair(self._table(dataset))
+        self._looks.forget()
+        return repaired
 
     def vacuum(self, dataset: str, retention: Retention, *, now: datetime | None = None) -> Cleaned:
         """Take away versions that no rule keeps, and files that broken writers left behind.
