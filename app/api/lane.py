@@ -23,6 +23,8 @@ from app.api.fields import joined
 from app.api.validators import matching
 from app.pipeline.history import NEWEST, Pin
 
+_OK: Final = HTTPStatus.OK.value
+_NOT_MODIFIED: Final = HTTPStatus.NOT_MODIFIED.value
 SERIES_PATH: Final = "/series"
 _SLIP: Final = "sac_series.slip"
 # What an entry needs beside its body: headers, key, objects.
@@ -135,9 +137,12 @@ class AnswerLane:
         if entry is None:
             return False
         slip = entry.slip
-        if await services.reader.stamp(slip.datasets, slip.pin) != slip.stamp:
-            self._drop(key)
-            return False
+        stamp = await services.reader.stamp(slip.datasets, slip.pin)
+        if stamp is not slip.stamp:
+            if stamp != slip.stamp:
+                self._drop(key)
+                return False
+            slip.stamp = stamp
         etag = matching(if_none_match, slip.etag)
         if etag is None and entry.body is None:
             return False
@@ -246,10 +251,11 @@ async def _send(entry: _Entry, etag: str | None, now: datetime, send: Send) -> N
     own = [(b"etag", tag)]
     if slip.data_time is not None and (age := age_at(slip.data_time, now)) is not None:
         own.append((b"age", b"%d" % age))
-    status = HTTPStatus.OK if etag is None else HTTPStatus.NOT_MODIFIED
-    headers = entry.headers if etag is None else entry.headers_304
-    body = entry.body if etag is None else b""
-    await send({"type": "http.response.start", "status": status.value, "headers": [*own, *headers]})
+    if etag is None:
+        status, headers, body = _OK, entry.headers, entry.body
+    else:
+        status, headers, body = _NOT_MODIFIED, entry.headers_304, b""
+    await send({"type": "http.response.start", "status": status, "headers": own + headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -93,6 +93,30 @@ def freshness_of(
     )
 
 
+def unchanged_until(data_time: datetime, policy: DatasetPolicy, now: datetime) -> datetime:
+    """Return how long `freshness_of` says the same, if nothing changes but the time.
+
+    Args:
+        data_time: When the source last confirmed the series.
+        policy: How old is too old.
+        now: The present.
+
+    Returns:
+        The first moment at which it may say something else; the present if that cannot be told.
+    """
+    age = now - data_time
+    if age < timedelta():
+        return now
+    turns = [timedelta(seconds=int(age.total_seconds()) + 1)]
+    turns += [
+        # Too old is what is older than the limit.
+        limit + timedelta.resolution
+        for limit in (policy.stale_after, policy.expire_after)
+        if limit is not None and limit >= age
+    ]
+    return data_time + min(turns)
+
+
 def notice_of(series: SeriesHead, freshness: Freshness) -> Notice:
     """Say what a reader must be told: why it is not fresh, else that it is a sample."""
     if freshness.sentence is not None and freshness.reason is not None:

@@ -39,8 +39,10 @@ class Timetable:
     def next_attempt(self, dataset: str) -> datetime | None:
         """Return when a dataset will be refreshed; None if nothing is planned."""
         due = self._due.get(dataset)
+        if due is None:
+            return None
         reopens = self._breaker.status().next_attempt
-        return due if due is None or reopens is None else max(due, reopens)
+        return due if reopens is None else max(due, reopens)
 
     def plan(self, dataset: str, due: datetime) -> None:
         """Note when a dataset is due."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from app.errors import (
@@ -41,8 +40,9 @@ from app.pipeline.query import (
     plan_query,
     run_plan,
 )
+from app.pipeline.stamps import Stamp, stamp_of, stamp_of_all
 from app.pipeline.standing import Told
-from app.records import CachedSeries
+from app.records import CachedSeries, SeriesMetadata
 from app.reports import Freshness, FreshnessState
 
 _MARK_LENGTH: Final = 12
@@ -79,19 +79,6 @@ class SeriesView:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
-    """Differs whenever the answer to any query could, but for the age.
-
-    Attributes:
-        parts: What is served of each dataset, and what its readers are told.
-        data_times: When the source last confirmed each; the age counts from there.
-    """
-
-    parts: tuple[Hashable, ...]
-    data_times: tuple[datetime | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class SeriesAnswer:
     """What one caller asked for, of one or several datasets.
 
@@ -122,8 +109,17 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    """What is served of one dataset.
+
+    Attributes:
+        series: The version.
+        told: What its readers are told.
+        stamp: Of this dataset alone.
+    """
+
     series: CachedSeries
     told: Told
+    stamp: Stamp
 
 
 class SeriesReader:
@@ -152,6 +148,7 @@ class SeriesReader:
         self._tell_at_once = tell_at_once
         self._limits = limits or QueryLimits()
         self._cubes = Cubes()
+        self._stamps: dict[str, tuple[SeriesMetadata, Told, Stamp]] = {}
 
     async def read(
         self,
@@ -208,7 +205,7 @@ class SeriesReader:
             if one is None:
                 return None
             found.append(one)
-        return _stamp(found)
+        return stamp_of_all([one.stamp for one in found])
 
     def _known(self, datasets: tuple[str, ...]) -> tuple[str, ...]:
         names = self._catalogue.names
@@ -253,7 +250,17 @@ class SeriesReader:
     def _one_at_hand(self, dataset: str, pin: Pin) -> _Loaded | None:
         series = self._cache.at_hand(dataset, pin)
         told = None if series is None else self._tell_at_once(series)
-        return None if series is None or told is None else _Loaded(series, told)
+        return None if series is None or told is None else self._loaded(series, told)
+
+    def _loaded(self, series: CachedSeries, told: Told) -> _Loaded:
+        metadata = series.metadata
+        last = self._stamps.get(metadata.dataset)
+        # Who tells gives the same object as long as it tells the same.
+        if last is not None and last[0] is metadata and last[1] is told:
+            return _Loaded(series, told, last[2])
+        stamp = stamp_of(series, told)
+        self._stamps[metadata.dataset] = metadata, told, stamp
+        return _Loaded(series, told, stamp)
 
     def _planned_at_once(
         self, asked: _Asked, loaded: Sequence[_Loaded]
@@ -287,7 +294,7 @@ class SeriesReader:
             if asked.places:
                 raise _gone(dataset) from error
             raise
-        return _Loaded(series, self._tell(series))
+        return self._loaded(series, self._tell(series))
 
     def _planned(self, asked: _Asked, one: _Loaded) -> tuple[Cube, Plan]:
         cube = self._cubes.of(one.series.rows)
@@ -315,23 +322,8 @@ class SeriesReader:
         end = asked.offset + sum(len(view.result) for view in views)
         following = None if end >= total else _cursor(asked, loaded, end)
         # A page of an older version grows old by itself, which no stamp of the newest tells.
-        stamp = None if asked.places else _stamp(loaded)
+        stamp = None if asked.places else stamp_of_all([one.stamp for one in loaded])
         return SeriesAnswer(tuple(views), total, following, stamp)
-
-
-def _stamp(loaded: Sequence[_Loaded]) -> Stamp:
-    parts: list[Hashable] = []
-    for one in loaded:
-        series, metadata, fresh = one.series, one.series.metadata, one.told.freshness
-        parts.append(
-            (
-                *(series.version, metadata.content_hash, metadata.last_refresh_time),
-                *(series.warning, one.told.notice),
-                *(fresh.state, fresh.reason, fresh.sentence),
-                *(fresh.last_attempt, fresh.next_attempt, fresh.age_s is None),
-            )
-        )
-    return Stamp(tuple(parts), tuple(one.told.freshness.data_time for one in loaded))
 
 
 def _check_served(asked: _Asked, loaded: Sequence[_Loaded]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import is_
 
 from app.errors import SeriesError
 from app.pipeline.freshness import (
@@ -13,6 +14,7 @@ from app.pipeline.freshness import (
     notice_of,
     older_definition,
     stale_warning,
+    unchanged_until,
 )
 from app.pipeline.ports import AttemptStore, Clock, DatasetCatalogue
 from app.records import CachedSeries, SeriesHead
@@ -32,8 +34,29 @@ class Told:
     freshness: Freshness
 
 
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What was told last of a dataset, and how long that is the same.
+
+    Attributes:
+        things: What it was judged by that nobody changes.
+        words: What it was judged by that may be made anew.
+        told: What was told.
+        since: When.
+        until: From when on something else may be told.
+    """
+
+    things: tuple[object, ...]
+    words: tuple[object, ...]
+    told: Told
+    since: datetime
+    until: datetime
+
+
 class Standing:
     """Judges series by their age and by how the last refresh ended. Calls block.
+
+    As long as a judgement is the same, the same object is returned.
 
     Args:
         catalogue: Knows how old is too old.
@@ -53,6 +76,7 @@ class Standing:
         self._attempts = attempts
         self._clock = clock
         self._next_attempt = next_attempt
+        self._judgements: dict[str, _Judgement] = {}
 
     def of(self, series: SeriesHead) -> Told:
         """Judge a version that is shown."""
@@ -97,16 +121,23 @@ class Standing:
             self._attempts.keep(replace(last, interrupted=True))
 
     def _judged(self, series: SeriesHead, attempt: Attempt | None) -> Told:
-        dataset = series.metadata.dataset
-        freshness = freshness_of(
-            series,
-            attempt,
-            self._catalogue.policy(dataset),
-            self._clock.now(),
-            self._next_attempt(dataset),
-            outdated=self._outdated(series),
-        )
-        return Told(notice_of(series, freshness), freshness)
+        dataset, now = series.metadata.dataset, self._clock.now()
+        policy, outdated = self._catalogue.policy(dataset), self._outdated(series)
+        following = self._next_attempt(dataset)
+        things, words = (series.metadata, attempt, policy), (series.warning, outdated, following)
+        last = self._judgements.get(dataset)
+        if (
+            last is not None
+            and all(map(is_, last.things, things))
+            and last.words == words
+            and last.since <= now < last.until
+        ):
+            return last.told
+        freshness = freshness_of(series, attempt, policy, now, following, outdated=outdated)
+        told = Told(notice_of(series, freshness), freshness)
+        until = unchanged_until(series.metadata.last_refresh_time, policy, now)
+        self._judgements[dataset] = _Judgement(things, words, told, now, until)
+        return told
 
     def _outdated(self, series: SeriesHead) -> str | None:
         return older_definition(series, self._catalogue.fingerprint(series.metadata.dataset))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.errors import CacheMissingError, SourceTimeoutError
 from app.pipeline.freshness import Notice
 from app.records import CachedSeries, SeriesMetadata
@@ -12,6 +15,7 @@ from app.reports import AttemptOutcome, DatasetPolicy, FreshnessState
 from tests.fakes import START, FakeAttempts, FakeCatalogue, FakeClock, a_standing
 from tests.pipeline.test_freshness import a_series
 
+HOUR = timedelta(hours=1)
 LATE = SourceTimeoutError("No answer came.", next_step="Try again.")
 
 
@@ -74,3 +78,41 @@ def test_an_interruption_keeps_how_the_last_refresh_ended() -> None:
     failed = attempts.kept["default"]
     standing.interrupted("default")
     assert attempts.kept["default"] == replace(failed, interrupted=True)
+
+
+LIMITS = st.none() | st.sampled_from([timedelta(seconds=1), timedelta(seconds=2.5), HOUR])
+SHIFTS = st.sampled_from(
+    [timedelta(), timedelta.resolution, timedelta(seconds=0.4), timedelta(seconds=1), HOUR]
+)
+
+
+@given(
+    limits=st.tuples(LIMITS, LIMITS),
+    steps=st.lists(st.tuples(SHIFTS, st.sampled_from([1, 1, -1]), st.booleans()), max_size=12),
+)
+def test_what_is_told_again_is_what_a_new_judgement_says(
+    limits: tuple[timedelta | None, timedelta | None],
+    steps: list[tuple[timedelta, int, bool]],
+) -> None:
+    """However the clock goes, and whatever ends meanwhile, nothing old is told."""
+    stale, expired = limits
+    catalogue, clock, attempts = FakeCatalogue(), FakeClock(START), FakeAttempts()
+    catalogue.rules = DatasetPolicy(stale_after=stale, expire_after=expired)
+    standing, series = a_standing(catalogue, clock, attempts=attempts), a_series()
+    for shift, sign, fails in steps:
+        clock.tick(shift * sign)
+        if fails:
+            standing.failed("default", LATE, None)
+        fresh = a_standing(catalogue, clock, attempts=attempts)
+        assert standing.of(series) == standing.of(series) == fresh.of(series)
+
+
+def test_the_same_is_told_as_the_same_object() -> None:
+    """Who goes by what was told needs no comparison, as long as it is the same."""
+    clock = FakeClock(START + timedelta(seconds=1.2))
+    standing, series = a_standing(clock=clock), a_series()
+    told = standing.of(series)
+    clock.tick(timedelta(seconds=0.7))
+    assert standing.of(series) is told
+    clock.tick(timedelta(seconds=0.1))
+    assert standing.of(series).freshness.age_s == 2
