@@ -109,7 +109,8 @@ class FailingResult(QueryResult):
     def columns(self) -> FailingColumns:
         """The columns."""
         found = super().columns
-        return FailingColumns(found.days, found.values, found.missing, found.dimensions)
+        rows = (found.days, found.values, found.missing, found.keys)
+        return FailingColumns(*rows, found.dimensions)
 
 
 @FORMS

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from app.api.writing.envelope import head, tail, tail_of_all
 from app.api.writing.flat import flat_slices
+from app.api.writing.objects import row_objects
 from app.pipeline.contract import DATE, VALUE
 from app.pipeline.query import Columns
 from app.pipeline.series import SeriesAnswer, SeriesView
@@ -63,10 +64,9 @@ def _part(view: SeriesView, cursor: str | None, write: _Points) -> Iterator[byte
 
 def _rows(found: Columns) -> Iterator[bytes]:
     yield b',"points":['
-    point = _point(found.names)
     for start, part in _slices(found):
-        text = _encoder.encode(list(map(point, *part.lists())))[1:-1]
-        yield b"," + text if start else text
+        text = row_objects(part)
+        yield b"," + text if start and text else text
     yield b"],"
 
 

@@ -16,8 +16,9 @@ from app.pipeline.query.bounds import parse_end, parse_start
 from app.pipeline.query.cube import Cube
 from app.pipeline.query.cursor import Cursor, Place, digest_of, parse_cursor
 from app.pipeline.query.guards import MAX_ROWS, Guards
+from app.pipeline.query.index import Column
 from app.pipeline.query.plan import Plan, is_light, plan_query
-from app.pipeline.query.result import Column, Columns, QueryResult
+from app.pipeline.query.result import Columns, QueryResult, iso_date
 from app.pipeline.query.run import run_plan, run_query
 from app.pipeline.query.selection import EXCLUDED_MARK, PREFIX_MARK, dimension_place
 
@@ -41,6 +42,7 @@ __all__ = [
     "digest_of",
     "dimension_place",
     "is_light",
+    "iso_date",
     "parse_cursor",
     "parse_end",
     "parse_sort",

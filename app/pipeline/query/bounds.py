@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 
 from app.errors import BadQueryError
 from app.periods import next_period
@@ -14,6 +15,8 @@ _BOUND_FORM = re.compile(
 )
 
 
+# The same days are asked for again and again.
+@lru_cache(maxsize=4_096)
 def parse_start(text: str, parameter: str = "start") -> date:
     """Read the first day of `YYYY-MM-DD`, `YYYY-MM`, `YYYY-Qn` or `YYYY`.
 
@@ -27,6 +30,7 @@ def parse_start(text: str, parameter: str = "start") -> date:
     return _parse_bound(text, parameter)[0]
 
 
+@lru_cache(maxsize=4_096)
 def parse_end(text: str, parameter: str = "end") -> date:
     """Read the last day of `YYYY-MM-DD`, `YYYY-MM`, `YYYY-Qn` or `YYYY`.
 

@@ -6,6 +6,7 @@ Two periods that follow each other differ by one, so that windows and predecesso
 from __future__ import annotations
 
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -53,6 +54,8 @@ def periods(days: Ints, grain: Grain) -> npt.NDArray[np.int64]:
             return _months(days) // _MONTHS
 
 
+# Of one number numpy makes ten times the work of a look-up.
+@lru_cache(maxsize=4_096)
 def period(day: int, grain: Grain) -> int:
     """Return the period that holds a day."""
     return int(periods(np.array([day]), grain)[0])
@@ -73,6 +76,7 @@ def first_days(numbers: Ints, grain: Grain) -> Days:
             return _first_of_months(numbers * _MONTHS)
 
 
+@lru_cache(maxsize=4_096)
 def first_day(number: int, grain: Grain) -> int:
     """Return the first day of a period."""
     return int(first_days(np.array([number], np.int64), grain)[0])

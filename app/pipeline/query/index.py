@@ -60,6 +60,21 @@ class Members:
 
 
 @dataclass(frozen=True, slots=True)
+class Column:
+    """One dimension of an answer, or of a series.
+
+    Attributes:
+        name: Its name.
+        of_keys: For each key the place of its member.
+        members: The members.
+    """
+
+    name: str
+    of_keys: Ints
+    members: Members
+
+
+@dataclass(frozen=True, slots=True)
 class Grouping:
     """Which keys become one when dimensions are dropped.
 
@@ -120,6 +135,11 @@ class SeriesIndex:
         codes = [column[starts].astype(_smallest(len(texts))) for texts, column in found]
         offsets = np.append(starts, rows.num_rows)
         return cls(members, codes, offsets, days, numbers(rows[VALUE], np.float64))
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """All dimensions."""
+        return tuple(map(Column, self.dimensions, self.codes, self.members))
 
     @property
     def row_count(self) -> int:

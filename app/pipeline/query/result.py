@@ -10,46 +10,29 @@ import pyarrow as pa
 
 from app.pipeline.contract import DATE, VALUE, dimensions_of
 from app.pipeline.query.calendar import Days, Flags, Ints, day_of
-from app.pipeline.query.index import Members, encoded, numbers
+from app.pipeline.query.index import Column, encoded, numbers
 from app.pipeline.query.ratios import Floats
 from app.records import Grain
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One dimension of an answer.
-
-    Attributes:
-        name: Its name.
-        codes: For each row the place of its member.
-        members: The members.
-    """
-
-    name: str
-    codes: Ints
-    members: Members
-
-    @property
-    def texts(self) -> list[str]:
-        """The member of each row."""
-        texts = self.members.texts
-        return [texts[code] for code in self.codes.tolist()]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """The rows of an answer by column; the cheapest way to read a few of them.
 
+    Rows of one key have the same members, so that these are noted once for each key.
+
     Attributes:
         days: The date of each row, in days since 1970.
         values: The value of each row; 0 where there is none.
         missing: Which rows have no value; None if all have one.
+        keys: The key of each row.
         dimensions: The dimensions that were kept.
     """
 
     days: Days
     values: Floats
     missing: Flags | None
+    keys: Ints
     dimensions: tuple[Column, ...]
 
     @property
@@ -60,21 +43,29 @@ class Columns:
     def part(self, start: int, stop: int) -> Columns:
         """Return some of the rows, counted from 0."""
         rows = slice(start, stop)
+        missing = None if self.missing is None else self.missing[rows]
         return Columns(
-            self.days[rows],
-            self.values[rows],
-            None if self.missing is None else self.missing[rows],
-            tuple(Column(one.name, one.codes[rows], one.members) for one in self.dimensions),
+            self.days[rows], self.values[rows], missing, self.keys[rows], self.dimensions
         )
+
+    def codes(self, column: Column) -> Ints:
+        """Return for each row the place of its member."""
+        codes: Ints = column.of_keys[self.keys]
+        return codes
+
+    def texts(self, column: Column) -> list[str]:
+        """Return the member of each row."""
+        texts = column.members.texts
+        return [texts[code] for code in self.codes(column).tolist()]
 
     def lists(self) -> list[list[object]]:
         """Return the columns as Python has them: ISO dates, numbers or None, texts."""
-        dates: list[object] = [_iso(day) for day in self.days.tolist()]
+        dates: list[object] = [iso_date(day) for day in self.days.tolist()]
         values: list[object] = self.values.tolist()
         if self.missing is not None:
             for place in np.flatnonzero(self.missing).tolist():
                 values[place] = None
-        return [dates, values, *(list[object](one.texts) for one in self.dimensions)]
+        return [dates, values, *(list[object](self.texts(one)) for one in self.dimensions)]
 
     def table(self) -> pa.Table:
         """Return them as an Arrow table; dimensions become dictionaries."""
@@ -87,7 +78,7 @@ class Columns:
             pa.field(VALUE, pa.float64(), nullable=self.missing is not None),
         ]
         for column in self.dimensions:
-            codes = pa.array(column.codes.astype(np.int32))
+            codes = pa.array(self.codes(column).astype(np.int32))
             # The codes are our own; proving each of them costs more than all else here.
             array = pa.DictionaryArray.from_arrays(codes, column.members.arrow, safe=False)
             arrays.append(array)
@@ -135,7 +126,8 @@ class QueryResult:
 
 
 @lru_cache(maxsize=65_536)
-def _iso(day: int) -> str:
+def iso_date(day: int) -> str:
+    """Return the ISO date of a day, counted from 1970."""
     return day_of(day).isoformat()
 
 
@@ -147,4 +139,6 @@ def _columns(table: pa.Table) -> Columns:
     value = table[VALUE]
     missing = value.is_null().to_numpy() if value.null_count else None
     values = numbers(value.fill_null(0.0), np.float64)
-    return Columns(numbers(table[DATE], np.int32), values, missing, tuple(dimensions))
+    # Each row is a key of its own: which are alike is not known here.
+    rows = np.arange(table.num_rows)
+    return Columns(numbers(table[DATE], np.int32), values, missing, rows, tuple(dimensions))

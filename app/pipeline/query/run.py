@@ -13,7 +13,7 @@ from app.pipeline.query.asked import SeriesQuery
 from app.pipeline.query.calendar import first_day, first_days, period
 from app.pipeline.query.cube import Cube
 from app.pipeline.query.guards import Guards
-from app.pipeline.query.index import Places, SeriesIndex, count_of, part_of
+from app.pipeline.query.index import Column, Places, SeriesIndex, count_of, part_of
 from app.pipeline.query.order import ordered
 from app.pipeline.query.plan import (
     Plan,
@@ -25,7 +25,7 @@ from app.pipeline.query.plan import (
     without_hole,
 )
 from app.pipeline.query.ratios import Ratios
-from app.pipeline.query.result import Column, Columns, QueryResult
+from app.pipeline.query.result import Columns, QueryResult
 from app.pipeline.query.rollup import rolled_up
 from app.pipeline.query.selection import keys_of
 from app.pipeline.query.timeline import Points, Span, Timeline, transformed
@@ -115,10 +115,9 @@ def _stored_points(
     if plan.sort:
         rows = _sorted_rows(index, rows, plan)
     shown = part_of(rows, start, stop)
-    at = index.keys_of(shown)
-    columns = zip(index.dimensions, index.codes, index.members, strict=True)
-    dimensions = tuple(Column(name, codes[at], members) for name, codes, members in columns)
-    found = Columns(index.days[shown], index.stored[shown], None, dimensions)
+    found = Columns(
+        index.days[shown], index.stored[shown], None, index.keys_of(shown), index.columns
+    )
     return QueryResult(found, total, plan.grain)
 
 
@@ -202,8 +201,9 @@ def _result(
         first_days(points.periods[part], plan.grain),
         np.where(present, values, 0.0),
         None if present.all() else ~present,
+        groups,
         tuple(
-            Column(source.dimensions[place], column[groups], source.members[place])
+            Column(source.dimensions[place], column, source.members[place])
             for place, column in zip(kept, codes, strict=True)
         ),
     )
