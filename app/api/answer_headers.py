@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_plus, urlencode
 
@@ -92,6 +93,7 @@ def file_name(answer: SeriesAnswer, form: Format) -> str:
     return f"{'_'.join(parts)}.{EXTENSIONS[form]}"
 
 
+@lru_cache(maxsize=256)
 def disposition(name: str, form: Format) -> str:
     """Return a `Content-Disposition` (RFC 6266) that carries any name (RFC 8187).
 
@@ -137,5 +139,6 @@ def _version(views: tuple[SeriesView, ...]) -> str:
     return ", ".join(f"{view.series.metadata.dataset}={view.series.version}" for view in views)
 
 
+@lru_cache(maxsize=256)
 def _http_time(time: datetime) -> str:
     return format_datetime(time.astimezone(UTC), usegmt=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware, add_compress_type, remove_compress_type
 
@@ -22,6 +22,7 @@ _CODED: Final = {
     MEDIA_TYPE,
     *(kind.partition(";")[0] for form, kind in MEDIA_TYPES.items() if form is not Format.PARQUET),
 }
+_WEAK: Final = b"W/"
 _STREAM_OF_EVENTS: Final = "text/event-stream"
 
 
@@ -54,16 +55,22 @@ class CompressionMiddleware:
 
         async def tagged(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _tag(MutableHeaders(raw=message["headers"]))
+                message["headers"] = _tagged(message["headers"])
             await send(message)
 
         await self._coder(scope, receive, tagged)
 
 
-def _tag(headers: MutableHeaders) -> None:
-    coding, etag = headers.get("Content-Encoding"), headers.get("ETag", "W/")
-    if coding is not None and not etag.startswith("W/"):
-        headers["ETag"] = coded(etag, coding)
-    if (vary := headers.get("Vary")) is not None:
+def _tagged(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    listed = [(name.lower(), value) for name, value in headers]
+    coding = next((value for name, value in listed if name == b"content-encoding"), None)
+    return [(name, _told(name, value, coding)) for name, value in listed]
+
+
+def _told(name: bytes, value: bytes, coding: bytes | None) -> bytes:
+    if name == b"vary":
         # The coder adds its part also to a header that has it.
-        headers["Vary"] = ", ".join(dict.fromkeys(name.strip() for name in vary.split(",")))
+        return b", ".join(dict.fromkeys(part.strip() for part in value.split(b",")))
+    if name == b"etag" and coding is not None and not value.startswith(_WEAK):
+        return coded(value.decode("latin-1"), coding.decode("latin-1")).encode("latin-1")
+    return value

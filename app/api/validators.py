@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from app.api.params import SeriesRequest
+from app.api.writing.latest import Latest
+from app.pipeline.freshness import Notice
+from app.pipeline.query import SeriesQuery
 from app.pipeline.series import SeriesAnswer, SeriesView
+from app.records import SeriesHead
+from app.reports import Freshness
 
 # Raise it when the same points are written in another way: a copy of before is then another.
-_WRITING: Final = 2
+_WRITING: Final = 3
 _LENGTH: Final = 16
 # RFC 9110, 8.8.3.3: what is coded in another way has another strong tag.
 CODINGS: Final = ("zstd", "br", "gzip")
 _encode: Final = msgspec.json.Encoder(order="deterministic", enc_hook=str).encode
+_rest_of: Final = attrgetter(*(one.name for one in fields(SeriesQuery) if one.name != "filters"))
+_tellings: Final = Latest[bytes]()
 
 
 def etag_of(answer: SeriesAnswer, asked: SeriesRequest) -> str:
@@ -26,11 +34,11 @@ def etag_of(answer: SeriesAnswer, asked: SeriesRequest) -> str:
     the age means is in: a series that turns stale or expires has another ETag.
     """
     query = asked.query
-    if query.filters:
-        ordered = {name: tuple(sorted(found)) for name, found in query.filters.items()}
-        query = replace(query, filters=ordered)
-    parts = (_WRITING, asked.format, query, [_told(view) for view in answer.views])
-    return f'"{hashlib.blake2b(_encode(parts), digest_size=_LENGTH).hexdigest()}"'
+    filters = [(name, sorted(found)) for name, found in query.filters.items()]
+    parts = (_WRITING, asked.format, sorted(filters), _rest_of(query))
+    told = b"".join([_told(view) for view in answer.views])
+    digest = hashlib.blake2b(_encode(parts) + told, digest_size=_LENGTH)
+    return f'"{digest.hexdigest()}"'
 
 
 def coded(etag: str, coding: str) -> str:
@@ -54,8 +62,8 @@ def matching(if_none_match: str | None, etag: str) -> str | None:
     >>> matching('"a", W/"b-zstd"', '"b"'), matching("*", '"b"'), matching('"a"', '"b"')
     ('"b-zstd"', '"b"', None)
     """
-    if if_none_match is None:
-        return None
+    if if_none_match is None or if_none_match == etag:
+        return if_none_match
     if if_none_match.strip() == "*":
         return etag
     same = {etag, *(coded(etag, coding) for coding in CODINGS)}
@@ -63,8 +71,13 @@ def matching(if_none_match: str | None, etag: str) -> str | None:
     return next((tag for tag in known if tag in same), None)
 
 
-def _told(view: SeriesView) -> tuple[object, ...]:
-    meta = view.series.metadata
+def _told(view: SeriesView) -> bytes:
+    made_of = view.series, view.freshness, view.notice
+    return _tellings.of(view.series.metadata.dataset, made_of, _telling)
+
+
+def _telling(series: SeriesHead, freshness: Freshness, notice: Notice) -> bytes:
+    meta = series.metadata
     # A cache that was deleted and filled anew counts its versions from 0 again.
-    version = (meta.dataset, view.series.version, meta.content_hash, meta.last_refresh_time)
-    return (*version, replace(view.freshness, age_s=None), view.notice)
+    version = (meta.dataset, series.version, meta.content_hash, meta.last_refresh_time)
+    return _encode((*version, replace(freshness, age_s=None), notice))

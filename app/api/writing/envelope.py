@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from app.api.schemas import MetadataModel
+from app.api.writing.latest import Latest
 from app.pipeline.freshness import Notice
 from app.pipeline.series import SeriesAnswer, SeriesView
 from app.records import SeriesMetadata
@@ -21,7 +22,6 @@ _FROM_BEST: Final = (
     FreshnessState.UNKNOWN,
     FreshnessState.EXPIRED,
 )
-_REMEMBERED: Final = 64
 
 
 class _Freshness(msgspec.Struct):
@@ -50,7 +50,7 @@ class _Tail(msgspec.Struct):
     total: int
     warning: str | None
     warning_code: str | None
-    freshness: _Freshness
+    freshness: msgspec.Raw
     next: str | None
 
 
@@ -60,31 +60,19 @@ class _TailOfAll(msgspec.Struct):
     total: int
     warning: str | None
     warning_code: str | None
-    freshness: _Freshness
+    freshness: msgspec.Raw
     next: str | None
 
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class _MetadataTexts:
-    """Writes the metadata of a version once, and remembers them while it is asked for."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[SeriesMetadata, msgspec.Raw]] = {}
-
-    def of(self, metadata: SeriesMetadata) -> msgspec.Raw:
-        known = self._known.get(metadata.dataset)
-        if known is not None and known[0] is metadata:
-            return known[1]
-        text = msgspec.Raw(MetadataModel.of(metadata).model_dump_json().encode())
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[metadata.dataset] = (metadata, text)
-        return text
+_metadata_texts: Final = Latest[msgspec.Raw]()
+_freshness_texts: Final = Latest[msgspec.Raw]()
 
 
-_metadata_texts: Final = _MetadataTexts()
+def _metadata(metadata: SeriesMetadata) -> msgspec.Raw:
+    return msgspec.Raw(MetadataModel.of(metadata).model_dump_json().encode())
 
 
 def head(view: SeriesView) -> bytes:
@@ -99,13 +87,14 @@ def tail(view: SeriesView, cursor: str | None) -> bytes:
         view: The part.
         cursor: What `next` says; None for null.
     """
+    metadata = view.series.metadata
     told = _Tail(
-        _metadata_texts.of(view.series.metadata),
+        _metadata_texts.of(metadata.dataset, (metadata,), _metadata),
         view.series.version,
         view.result.total,
         view.notice.text,
         view.notice.code,
-        _freshness(view.freshness),
+        _freshness_texts.of(metadata.dataset, (view.freshness,), _freshness),
         cursor,
     )
     return _encode(told)[1:]
@@ -141,8 +130,8 @@ def notice_of_all(views: Sequence[SeriesView]) -> Notice:
     return told if told.text is not None else next(others, told)
 
 
-def _freshness(found: Freshness) -> _Freshness:
-    return _Freshness(
+def _freshness(found: Freshness) -> msgspec.Raw:
+    told = _Freshness(
         found.state,
         found.data_time,
         found.last_attempt,
@@ -150,3 +139,4 @@ def _freshness(found: Freshness) -> _Freshness:
         found.sentence,
         found.next_attempt,
     )
+    return msgspec.Raw(_encode(told))
