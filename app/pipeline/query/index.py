@@ -236,10 +236,10 @@ class SeriesIndex:
             first = int(self.offsets.searchsorted(rows.start, "right")) - 1
             last = int(self.offsets.searchsorted(rows.stop, "left"))
             if last == first + 1:
-                return np.full(rows.stop - rows.start, first)
+                return np.full(rows.stop - rows.start, first, np.int32)
             ends = self.offsets[first : last + 1].clip(rows.start, rows.stop)
-            return np.repeat(np.arange(first, last), np.diff(ends))
-        found: Ints = self.offsets.searchsorted(rows, "right") - 1
+            return np.repeat(np.arange(first, last, dtype=np.int32), np.diff(ends))
+        found: Ints = (self.offsets.searchsorted(rows, "right") - 1).astype(np.int32)
         return found
 
     def _within(self, first: int, last: int) -> tuple[int, int]:
