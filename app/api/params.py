@@ -221,7 +221,7 @@ def check_names(
     Raises:
         BadQueryError: A parameter is unknown, or given twice.
     """
-    for name in params:
+    for name, texts in texts_of(params).items():
         if name.startswith(DIMENSION_PREFIX):
             continue
         if name not in known:
@@ -232,7 +232,7 @@ def check_names(
                 next_step=f"Use one of: {listed}.",
             )
         if name not in repeatable:
-            _check_once(params, name)
+            _check_once(name, texts)
 
 
 def check_declared(params: QueryParams, known: Collection[str], *, has_body: bool = False) -> None:
@@ -246,14 +246,14 @@ def check_declared(params: QueryParams, known: Collection[str], *, has_body: boo
     Raises:
         BadQueryError: A parameter is unknown, or given twice.
     """
-    for name in params:
+    for name, texts in texts_of(params).items():
         if name not in known:
             raise BadQueryError(
                 f"There is no query parameter '{name[:80]}'.",
                 parameter=name,
                 next_step=_declared(name, known, has_body=has_body),
             )
-        _check_once(params, name)
+        _check_once(name, texts)
 
 
 def _declared(name: str, known: Collection[str], *, has_body: bool) -> str:
@@ -264,13 +264,24 @@ def _declared(name: str, known: Collection[str], *, has_body: bool) -> str:
     return "This address takes none."
 
 
-def _check_once(params: QueryParams, name: str) -> None:
-    if len(params.getlist(name)) > 1:
+def _check_once(name: str, texts: list[str]) -> None:
+    if len(texts) > 1:
         raise BadQueryError(
             f"The query parameter '{name}' is given more than once.",
             parameter=name,
             next_step="Give it once.",
         )
+
+
+def texts_of(params: QueryParams) -> dict[str, list[str]]:
+    """Return what stands under each name of a query string."""
+    found: dict[str, list[str]] = {}
+    for name, text in params.multi_items():
+        if name in found:
+            found[name].append(text)
+        else:
+            found[name] = [text]
+    return found
 
 
 def _names(group_by: list[str] | None) -> tuple[str, ...] | None:
@@ -283,9 +294,9 @@ def _names(group_by: list[str] | None) -> tuple[str, ...] | None:
 def filters_of(params: QueryParams) -> Filters:
     """Return what a query string says of dimensions."""
     found: Filters = {"filters": {}, "excluded": {}, "prefixes": {}}
-    for name in params:
+    for name, given in texts_of(params).items():
         if name.startswith(DIMENSION_PREFIX):
-            texts = tuple(params.getlist(name))
+            texts = tuple(given)
             if name.endswith(EXCLUDED_MARK):
                 found["excluded"][name.removesuffix(EXCLUDED_MARK)] = texts
             elif name.endswith(PREFIX_MARK):

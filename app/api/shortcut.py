@@ -11,16 +11,19 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from urllib.parse import parse_qsl
 
 from fastapi.params import Query
 from pydantic import TypeAdapter, ValidationError
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from app.api.answers import answer_series
 from app.api.deps import Services
 from app.api.lane import SERIES_PATH
-from app.api.params import SeriesRequest, series_request
+from app.api.params import SeriesRequest, series_request, texts_of
 from app.api.problems import error_response
 from app.errors import SeriesError
 
@@ -41,7 +44,7 @@ class SeriesShortcut:
         if scope.get("path") != SERIES_PATH or scope.get("method") != "GET":
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
+        request = QuickRequest(scope, receive)
         if (values := self._read.values(request)) is None:
             await self._app(scope, receive, send)
             return
@@ -52,6 +55,28 @@ class SeriesShortcut:
         except SeriesError as error:
             response = error_response(request, error)
         await response(scope, receive, send)
+
+
+class QuickRequest(Request):
+    """A request whose query string is read without a detour if it holds no escapes."""
+
+    _pairs: QueryParams | None = None
+
+    @property
+    @override
+    def query_params(self) -> QueryParams:
+        """The query string, as the framework reads it."""
+        if self._pairs is None:
+            self._pairs = QueryParams(pairs_of(self.scope["query_string"]))
+        return self._pairs
+
+
+def pairs_of(query: bytes) -> list[tuple[str, str]]:
+    """Return the names and values of a query string, decoded, in their order."""
+    if b"%" in query or b"+" in query:
+        return parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    parts = query.decode("latin-1").split("&")
+    return [(part[0], part[2]) for part in (text.partition("=") for text in parts if text)]
 
 
 class QuickReader:
@@ -80,12 +105,11 @@ class QuickReader:
         if not self._is_usable:
             return None
         found: dict[str, Any] = {}
-        query = request.query_params
+        parameters = self._parameters
         try:
-            for alias in query:
-                if (one := self._parameters.get(alias)) is not None:
-                    given = query.getlist(alias) if one.is_list else query[alias]
-                    found[one.name] = one.validate(given)
+            for alias, texts in texts_of(request.query_params).items():
+                if (one := parameters.get(alias)) is not None:
+                    found[one.name] = one.validate(texts if one.is_list else texts[-1])
         except ValidationError:
             return None
         return found

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from app.api.media import MEDIA_TYPES, Format
-from app.api.params import series_request
-from app.api.shortcut import QuickReader, SeriesShortcut
+from app.api.params import series_request, texts_of
+from app.api.shortcut import QuickReader, QuickRequest, SeriesShortcut
 from tests.api.asking import a_request
 from tests.api.bench import Bench
 from tests.api.doors import client_of, entered, told
@@ -131,3 +131,20 @@ async def test_only_series_are_short(filled: Bench) -> None:
     """Other addresses and methods are the framework's."""
     assert (await filled.client.post("/series")).status_code == 405
     assert (await filled.get("/datasets")).status_code == 200
+
+
+ODD = st.text("ab=&+%;é\x00 41", max_size=30) | st.text(max_size=20)
+
+
+@given(
+    st.binary(max_size=20)
+    | ODD.map(lambda text: text.encode("latin-1", "replace"))
+    | QUERIES.map(str.encode)
+)
+def test_a_query_string_is_read_as_the_framework_reads_it(query: bytes) -> None:
+    """Whatever bytes a caller sends as a query string."""
+    scope = {"type": "http", "query_string": query, "headers": []}
+    short, long = QuickRequest(scope).query_params, Request(scope).query_params
+    assert short.multi_items() == long.multi_items()
+    assert dict(short) == dict(long)
+    assert texts_of(long) == {name: long.getlist(name) for name in long}
