@@ -1,5 +1,7 @@
 """The wiring builds what the settings ask for, and does without a tenant."""
 
+import gc
+import weakref
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,6 +49,23 @@ async def test_without_a_tenant_the_services_are_there_all_the_same(tmp_path: Pa
     assert not status.ok
     assert status.code == "configuration"
     assert "SAC_TENANT_URL" in status.detail
+
+
+class Circle:
+    """Something that only the garbage collector can free."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+async def test_what_was_imported_is_no_work_for_the_garbage_collector(tmp_path: Path) -> None:
+    """Once the services are there, imports are not looked through; what comes later still is."""
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    async with open_services(settings, Masker()):
+        assert gc.get_freeze_count() > 10_000
+        gone = weakref.ref(Circle())
+        gc.collect()
+        assert gone() is None
 
 
 @pytest.mark.usefixtures("connected")

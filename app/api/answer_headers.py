@@ -22,6 +22,9 @@ FRESHNESS_HEADER: Final = "X-Series-Freshness"
 TOTAL_HEADER: Final = "X-Series-Total"
 # Both choose the form of an answer, so a cache must keep one for each.
 VARY: Final = "Accept, Accept-Encoding"
+# What a 304 tells beside its ETag. For all else the tag stands, and the caller has it already; a
+# sender is asked not to repeat it (RFC 9110, 15.4.5).
+OF_UNCHANGED: Final = frozenset({"age", "cache-control", "vary", FRESHNESS_HEADER.lower()})
 _SHOWN_IN_PLACE: Final = {Format.JSON, Format.COLUMNS}
 _NAMES_IN_FILE_NAME: Final = 3
 _CURSOR: Final = "cursor"
@@ -128,9 +131,9 @@ def header_text(text: str) -> str:
     return quote(text, safe=_PRINTABLE)
 
 
-def without_body(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a 304: all but those that describe the body that is not sent."""
-    return {name: text for name, text in headers.items() if name != "Content-Disposition"}
+def of_unchanged(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those headers of an answer that its 304 has, too."""
+    return {name: text for name, text in headers.items() if name.lower() in OF_UNCHANGED}
 
 
 def _version(views: tuple[SeriesView, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from app.api.answer_headers import answer_headers, data_time, without_body
+from app.api.answer_headers import answer_headers, data_time, of_unchanged
 from app.api.deps import Services
 from app.api.lane import slip_of
 from app.api.media import MEDIA_TYPES, Format
@@ -70,7 +70,7 @@ async def series_response(
         answer, asked.format, url["path"], url["query_string"].decode("latin-1")
     )
     if (known := matching(asked.if_none_match, etag)) is not None:
-        told = {"ETag": known, **without_body(headers)}
+        told = {"ETag": known, **of_unchanged(headers)}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
     headers = {"ETag": etag, **headers}
     kind = MEDIA_TYPES[asked.format]

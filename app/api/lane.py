@@ -17,7 +17,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.answer_headers import age_at
+from app.api.answer_headers import OF_UNCHANGED, age_at
 from app.api.deps import Services
 from app.api.fields import joined
 from app.api.validators import matching
@@ -31,9 +31,7 @@ _SLIP: Final = "sac_series.slip"
 _OVERHEAD_BYTES: Final = 4_000
 # One answer must not push out all others.
 _LARGEST_SHARE: Final = 16
-_OF_THE_BODY: Final = frozenset(
-    {b"content-disposition", b"content-encoding", b"content-length", b"content-type"}
-)
+_OF_UNCHANGED: Final = frozenset(name.encode() for name in OF_UNCHANGED)
 
 RawHeaders = list[tuple[bytes, bytes]]
 Key = tuple[Hashable, bytes, bytes, bytes]
@@ -238,7 +236,7 @@ class _Seen:
         if self._status not in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED} or not self._slip.etag:
             return None
         kept = [(n, v) for n, v in self._headers if n not in {b"age", b"etag"}]
-        short = [(n, v) for n, v in kept if n not in _OF_THE_BODY]
+        short = [(n, v) for n, v in kept if n in _OF_UNCHANGED]
         if self._status == HTTPStatus.NOT_MODIFIED:
             return _Entry(self._slip, [], b"", None, short)
         etag = next(v for n, v in self._headers if n == b"etag")

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app.api.answer_headers import (
     FRESHNESS_HEADER,
+    OF_UNCHANGED,
     TOTAL_HEADER,
     VERSION_HEADER,
     WARNING_CODE_HEADER,
@@ -123,7 +124,14 @@ def series_answer() -> dict[int | str, dict[str, Any]]:
             },
             "headers": headers,
         },
-        304: {"description": "The caller has it already", "headers": headers},
+        304: {
+            "description": "The caller has it already",
+            "headers": {
+                name: told
+                for name, told in headers.items()
+                if name == "ETag" or name.lower() in OF_UNCHANGED
+            },
+        },
     }
 
 

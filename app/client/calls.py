@@ -251,7 +251,10 @@ class Kept:
             ServiceError: The answer cannot be read.
         """
         if response.status_code == httpx.codes.NOT_MODIFIED and known is not None:
-            series = replace(told(known, response.headers), revalidated=True)
+            # The tag stands for all that was told before, but for its age.
+            freshness = response.headers.get("X-Series-Freshness", known.freshness)
+            age_s = told(known, response.headers).age_s
+            series = replace(known, freshness=freshness, age_s=age_s, revalidated=True)
         else:
             link = response.links.get("next", {}).get("url")
             url = None if link is None else str(response.url.join(link))
