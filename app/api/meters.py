@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from re import Pattern
 from typing import Final
 
-from fastapi import FastAPI
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -16,10 +14,11 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-from starlette.routing import compile_path
 from starlette.types import Scope
 
+from app.api.access import route_path
 from app.api.answer_headers import FRESHNESS_HEADER
+from app.api.roles import template_of
 from app.errors import ServiceStoppingError
 from app.pipeline.operations import Operation, OperationState
 
@@ -171,30 +170,4 @@ def route_of(scope: Scope) -> str:
         path: str = route.path
         return path
     # What stands before the routes has answered: a middleware, or what it keeps.
-    app: FastAPI | None = scope.get("app")
-    return UNMATCHED if app is None else _routes_of(app).template(scope["path"])
-
-
-def _routes_of(app: FastAPI) -> _Routes:
-    known: object = getattr(app.state, "routes", None)
-    if isinstance(known, _Routes):
-        return known
-    own = (app.openapi_url, app.docs_url, app.redoc_url)
-    app.state.routes = made = _Routes([*app.openapi()["paths"], *filter(None, own)])
-    return made
-
-
-class _Routes:
-    def __init__(self, templates: Iterable[str]) -> None:
-        self._plain: set[str] = set()
-        self._others: list[tuple[Pattern[str], str]] = []
-        for template in templates:
-            if "{" in template:
-                self._others.append((compile_path(template)[0], template))
-            else:
-                self._plain.add(template)
-
-    def template(self, path: str) -> str:
-        if path in self._plain:
-            return path
-        return next((name for form, name in self._others if form.match(path)), UNMATCHED)
+    return template_of(route_path(scope)) or UNMATCHED

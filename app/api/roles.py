@@ -64,11 +64,24 @@ ROUTES: Final[Mapping[tuple[str, str], Rule]] = {
     ("GET", "/redoc"): _ANYBODY,
 }
 
+_TEMPLATES: Final = {path: compile_path(path)[0] for _, path in ROUTES if "{" in path}
 _OPEN_PATHS: Final = {path for (_, path), rule in ROUTES.items() if rule.roles is None}
 _PLAIN: Final = {key: rule for key, rule in ROUTES.items() if "{" not in key[1]}
 _PATTERNS: Final = tuple(
-    (method, compile_path(path)[0], rule) for (method, path), rule in ROUTES.items() if "{" in path
+    (method, _TEMPLATES[path], rule) for (method, path), rule in ROUTES.items() if "{" in path
 )
+_PLAIN_PATHS: Final = {path for _, path in _PLAIN}
+
+
+def template_of(path: str) -> str | None:
+    """Return the template of a path; None if nothing is served there.
+
+    Args:
+        path: The path below the root of the app, decoded, as the router sees it.
+    """
+    if path in _PLAIN_PATHS:
+        return path
+    return next((name for name, form in _TEMPLATES.items() if form.match(path)), None)
 
 
 def rule_of(method: str, path: str) -> Rule:
