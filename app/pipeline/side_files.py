@@ -14,6 +14,8 @@ import pyarrow.fs as pa_fs
 from deltalake.fs import DeltaStorageHandler
 from typing_extensions import override
 
+from app.pipeline.delta_log import local_folder
+
 FOLDER: Final = "_sac_series"
 
 
@@ -34,6 +36,7 @@ class SideFiles:
     ) -> None:
         self.path = f"{FOLDER}/{name}"
         self._root = str(uri).rstrip("/")
+        self._local = local_folder(self._root)
         self._options = dict(storage_options or {})
         self._folders: dict[str, pa_fs.PyFileSystem] = {}
 
@@ -44,6 +47,10 @@ class SideFiles:
     def read(self, dataset: str) -> bytes | None:
         """Return what a file holds; None if there is none. What the store raises is not caught."""
         try:
+            if self._local is not None:
+                # A stream of delta-rs asks for the size first, and would cut off what another
+                # process has replaced by something longer since.
+                return (self._local / dataset / self.path).read_bytes()
             with self._folder(dataset).open_input_stream(self.path) as stream:
                 content: bytes = stream.read()
         except FileNotFoundError:

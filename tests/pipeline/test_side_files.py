@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
 from app.pipeline.side_files import FOLDER, SideFiles
+
+
+def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
+    """While another writes shorter and longer content in turn, each read is the whole of one."""
+    write_deltalake(tmp_path / "a", pa.table({"x": [1]}))
+    own, other = SideFiles(tmp_path, "note.json"), SideFiles(tmp_path, "note.json")
+    contents = b"short", b"much longer" * 1_000
+    other.write("a", contents[0])
+
+    def write() -> None:
+        for number in range(300):
+            other.write("a", contents[number % 2])
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write)
+        while not writing.done():
+            assert own.read("a") in contents
+        writing.result()
 
 
 def test_a_file_replaces_the_one_before(tmp_path: Path) -> None:

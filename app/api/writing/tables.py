@@ -63,6 +63,8 @@ def parquet_file(answer: SeriesAnswer) -> Iterator[bytes]:
     with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema, compression="zstd") as writer:
         for part in flat_slices(answer, _GROUP_ROWS):
             writer.write_table(part)
+            # Each group may be written by another thread, and each keeps what it had.
+            pa.default_memory_pool().release_unused()
             yield sink.drain()
     yield sink.drain()
 
