@@ -108,6 +108,8 @@ def run(contender: Contender, url: str) -> Measured:
         places = {"url": url, "folder": folder}
         settings = {k: v.format(**places) for k, v in (contender.settings or {}).items()}
         arguments = [part.format(**places) for part in contender.arguments]
+        # Ours waits until its commit is on the disk, and would wait for what the one before wrote.
+        os.sync()
         return _told(contender.module, arguments, settings, Measured)
 
 
