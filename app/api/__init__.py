@@ -17,7 +17,6 @@ from app.api.lane import AnswerLane
 from app.api.meters import Meters
 from app.api.methods import MethodsMiddleware
 from app.api.middleware import RequestMiddleware
-from app.api.observing import ObservingMiddleware
 from app.api.openapi import install_openapi
 from app.api.problems import install_problems
 from app.api.routes import (
@@ -91,6 +90,5 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     app.add_middleware(MethodsMiddleware)
     app.add_middleware(AccessMiddleware, guard=options.guard)
     install_cors(app, options.cors_origins)
-    app.add_middleware(RequestMiddleware)
-    app.add_middleware(ObservingMiddleware, meters=options.meters, tracing=options.tracing)
+    app.add_middleware(RequestMiddleware, meters=options.meters, tracing=options.tracing)
     install_openapi(app, protected=not options.guard.is_open)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +24,11 @@ _CODED: Final = {
     *(kind.partition(";")[0] for form, kind in MEDIA_TYPES.items() if form is not Format.PARQUET),
 }
 _WEAK: Final = b"W/"
+_VARY: Final = b"vary"
+_ACCEPT_ENCODING: Final = b"accept-encoding"
+_BODILESS: Final = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
 _STREAM_OF_EVENTS: Final = "text/event-stream"
+_NEVER_CODED: Final = {_STREAM_OF_EVENTS, MEDIA_TYPES[Format.PARQUET]}
 
 
 class CompressionMiddleware:
@@ -53,12 +58,54 @@ class CompressionMiddleware:
             await self._app(scope, receive, send)
             return
 
+        if not takes_coding(scope["headers"]):
+            await self._app(scope, receive, _Uncoded(send).send)
+            return
+
         async def tagged(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _tagged(message["headers"])
             await send(message)
 
         await self._coder(scope, receive, tagged)
+
+
+class _Uncoded:
+    """Passes an answer on as it is, and tells caches if another caller may get it coded.
+
+    The coder would do the same, at several times the price of a short answer.
+
+    Args:
+        send: Where it goes.
+    """
+
+    __slots__ = ("_send",)
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] not in _BODILESS:
+            headers = message["headers"]
+            if not _is_told(headers) and _may_be_coded(headers):
+                message["headers"] = [*headers, (_VARY, b"Accept-Encoding")]
+        await self._send(message)
+
+
+def takes_coding(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a caller speaks of codings at all."""
+    return any(name == _ACCEPT_ENCODING for name, _ in headers)
+
+
+def _is_told(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == _VARY and _ACCEPT_ENCODING in value.lower() for name, value in headers)
+
+
+def _may_be_coded(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    listed = {name.lower(): value for name, value in headers}
+    kind = listed.get(b"content-type", b"").partition(b";")[0].strip().decode("latin-1")
+    is_short = int(listed.get(b"content-length", _MINIMUM_BYTES)) < _MINIMUM_BYTES
+    return bool(kind) and kind not in _NEVER_CODED and not is_short
 
 
 def _tagged(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

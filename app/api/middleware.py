@@ -1,11 +1,15 @@
-"""Gives every request an id, one log line, and an answer even when something breaks."""
+"""The outermost door: gives every request an id, counts it, and writes its line.
+
+All in one place, because every answer passes here, and each door more costs as much as a short
+answer itself.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
-from collections.abc import Iterable
+from http import HTTPStatus
 from time import perf_counter
 from typing import Final
 from urllib.parse import unquote_plus
@@ -15,11 +19,15 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import ANYONE
+from app.api.meters import Meters, Served, route_of
 from app.api.problems import internal_problem, problem_response
+from app.observability.bound import bind, unbind
 from app.observability.request_lines import write_request
+from app.spans import TRACEPARENT, UNTRACED, Span, SpanKind, Tracing, trace_id_of
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _RAW_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
+_RAW_PARENT_HEADER: Final = TRACEPARENT.encode()
 # As many as a UUID has.
 _ID_BYTES: Final = 16
 _ESCAPE: Final = re.compile(r"[%+]")
@@ -31,37 +39,51 @@ log = structlog.get_logger(__name__)
 
 
 class RequestMiddleware:
-    """Binds the request id, answers what nobody caught, and writes one line per request.
+    """Counts and times requests, binds id and trace, and answers what nobody caught.
 
     Pure ASGI: Starlette's base class would run the app in another task, out of reach of the
     context that is bound here.
 
     Args:
         app: The app inside.
+        meters: Count requests.
+        tracing: Times them for whoever follows a trace.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, meters: Meters, tracing: Tracing) -> None:
         self._app = app
+        self._meters = meters
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only HTTP requests are touched."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked = _asked_id(scope["headers"])
-        request_id = asked or os.urandom(_ID_BYTES).hex()
-        scope.setdefault("state", {})["request_id"] = request_id
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
-        answer = _Answer(send, request_id)
-        started = perf_counter()
-        try:
-            await self._serve(scope, receive, answer)
-        finally:
-            made_id = None if asked else request_id
-            _log_request(scope, answer.status, (perf_counter() - started) * 1000, made_id)
-            structlog.contextvars.reset_contextvars(**bound)
+        asked_id, parent = _told(scope["headers"])
+        answer = _Answer(send, asked_id)
+        if self._tracing is UNTRACED:
+            # On the way of every answer: nothing that nobody asked for.
+            trace_id = None if parent is None else trace_id_of(parent)
+            await self._counted(scope, receive, answer, trace_id)
+        else:
+            await self._traced(scope, receive, answer, parent)
 
-    async def _serve(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+    async def _traced(
+        self, scope: Scope, receive: Receive, answer: _Answer, parent: str | None
+    ) -> None:
+        method = scope["method"]
+        with self._tracing.span(method, kind=SpanKind.SERVER, parent=parent) as span:
+            await self._counted(scope, receive, answer, span.trace_id)
+            _tell(span, scope, answer)
+
+    async def _counted(
+        self, scope: Scope, receive: Receive, answer: _Answer, trace_id: str | None
+    ) -> None:
+        meters, request_id = self._meters, answer.request_id
+        scope.setdefault("state", {})["request_id"] = request_id
+        bound = bind(request_id, trace_id)
+        meters.in_progress += 1
         try:
             await self._app(scope, receive, answer.send)
         except Exception:
@@ -71,47 +93,75 @@ class RequestMiddleware:
                 raise
             response = problem_response(Request(scope), internal_problem())
             await response(scope, receive, answer.send)
+        finally:
+            meters.in_progress -= 1
+            answer.end()
+            meters.served(scope, answer)
+            _log_request(scope, answer)
+            unbind(bound)
 
 
-class _Answer:
-    """Passes an answer on, with the request's id, and remembers its status."""
+class _Answer(Served):
+    """Passes an answer on, with the request's id, and remembers how it went.
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    Args:
+        send: Where it goes.
+        asked_id: The id that the caller gave the request; None if one must be made.
+
+    Attributes:
+        request_id: The id of the request.
+        made_id: The same if it was made here; else None.
+    """
+
+    __slots__ = ("_send", "_started", "made_id", "request_id")
+
+    def __init__(self, send: Send, asked_id: str | None) -> None:
         self._send = send
-        self._header = (_RAW_ID_HEADER, request_id.encode())
-        self.status: int | None = None
+        self.made_id = None if asked_id else os.urandom(_ID_BYTES).hex()
+        self.request_id = asked_id or self.made_id or ""
+        super().__init__()
+        self._started = perf_counter()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.begun_s = perf_counter() - self._started
             self.status = message["status"]
-            message["headers"] = [*message["headers"], self._header]
+            headers = [*message["headers"], (_RAW_ID_HEADER, self.request_id.encode())]
+            message["headers"] = self.headers = headers
         await self._send(message)
 
+    def end(self) -> None:
+        """Note that the request has ended."""
+        self.ended_s = perf_counter() - self._started
 
-def _asked_id(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Return the id that the caller gave the request; None if there is none that can be used."""
+
+def _told(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
+    """Return the id that the caller gave the request, if it can be used, and its `traceparent`."""
+    asked = parent = None
     for name, value in headers:
         if name == _RAW_ID_HEADER:
-            asked = value.decode("latin-1")
-            return asked if _USABLE_ID.fullmatch(asked) else None
-    return None
+            asked = value.decode("latin-1") if asked is None else asked
+        elif name == _RAW_PARENT_HEADER:
+            parent = value.decode("latin-1") if parent is None else parent
+    return (asked if asked and _USABLE_ID.fullmatch(asked) else None), parent
 
 
-def _log_request(scope: Scope, status: int | None, duration_ms: float, made_id: str | None) -> None:
+def _log_request(scope: Scope, answer: _Answer) -> None:
+    path = scope["path"]
     pairs: dict[str, str | int | tuple[str, ...] | None] = {
         "method": scope["method"],
-        "path": scope["path"],
+        "path": path,
         # Names only: a value may be a key that someone put into a URL.
         "query": _query_names(scope["query_string"]),
-        "status": status,
+        "status": answer.status,
     }
     state = scope["state"]
     if (code := state.get("problem_code")) is not None:
         pairs["code"] = code
     if (caller := state.get("caller", ANYONE)) is not ANYONE:
         pairs["caller"] = caller.name
-    level = logging.DEBUG if scope["path"] == _QUIET_PATH else logging.INFO
-    write_request(__name__, level, pairs, duration_ms, made_id)
+    level = logging.DEBUG if path == _QUIET_PATH else logging.INFO
+    write_request(__name__, level, pairs, answer.ended_s * 1000, answer.made_id)
 
 
 def _query_names(query: bytes) -> tuple[str, ...]:
@@ -122,3 +172,18 @@ def _query_names(query: bytes) -> tuple[str, ...]:
     if _ESCAPE.search(text):
         names = set(map(unquote_plus, names))
     return tuple(sorted(names))
+
+
+def _tell(span: Span, scope: Scope, served: Served) -> None:
+    method, route, status = scope["method"], route_of(scope), served.status or 0
+    span.rename(f"{method} {route}")
+    # Neither path nor query: both may name what the series hold.
+    span.tell(
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+        }
+    )
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        span.fails(str(status))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import httpx
 import pytest
 from starlette.responses import Response
 
@@ -35,6 +36,29 @@ async def test_every_coding_says_the_same(long: Bench, form: str, coding: str) -
     assert int(coded.headers["content-length"]) < int(plain.headers["content-length"])
     for response in (plain, coded):
         assert response.headers["vary"] == "Accept, Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("/series", "/series?format=parquet", "/series?limit=1", "/series?no_such=1", "/docs"),
+        *("/openapi.json", "/metrics", "/health/live", "/problems", f"/series?dim_{'x' * 900}=1"),
+    ],
+)
+async def test_whoever_takes_no_coding_is_told_the_same(long: Bench, url: str) -> None:
+    """Who says nothing of codings gets what the coder gives to who declines them."""
+    silent, declining = [
+        await long.client.send(httpx.Request("GET", f"http://test{url}", headers=headers))
+        for headers in ({}, {"Accept-Encoding": "identity"})
+    ]
+    # The metrics have grown by the first of the two.
+    own = {"x-request-id", "content-length"} if url == "/metrics" else {"x-request-id"}
+    told = [
+        {name: text for name, text in response.headers.items() if name not in own}
+        for response in (silent, declining)
+    ]
+    assert told[0] == told[1]
+    assert silent.request.headers.get("accept-encoding") is None
 
 
 async def test_the_best_coding_is_chosen(long: Bench) -> None:

@@ -10,7 +10,7 @@ import structlog
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.meters import Meters
-from app.api.observing import ObservingMiddleware
+from app.api.middleware import RequestMiddleware
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
 from app.spans import UNTRACED
@@ -97,7 +97,7 @@ async def test_what_is_not_http_passes_untouched() -> None:
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
-    await ObservingMiddleware(inside, meters, UNTRACED)({"type": "lifespan"}, receive, send)
+    await RequestMiddleware(inside, meters, UNTRACED)({"type": "lifespan"}, receive, send)
     assert seen == [{"type": "lifespan"}]
 
 

@@ -13,6 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.observability.bound import bind, unbind
 from app.observability.logs import configure_logging
 from app.observability.masking import MASK, MIN_SECRET_LENGTH, Masker
 
@@ -36,7 +37,6 @@ def as_before() -> Iterator[None]:
     ]
     yield
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
     for log, handlers, level, propagate in before:
         log.handlers, log.level, log.propagate = handlers, level, propagate
 
@@ -56,8 +56,9 @@ def written(act: Callable[[], object], *, level: str = "INFO") -> list[dict[str,
 
 def test_our_lines_are_json_with_time_level_and_request_id() -> None:
     """A line of ours is one JSON object with a UTC time, its logger and the request's id."""
-    structlog.contextvars.bind_contextvars(request_id="abc")
+    token = bind("abc")
     (line,) = written(lambda: structlog.get_logger("app.x").info("refresh_done", rows=3))
+    unbind(token)
     assert list(line) == ["timestamp", "level", "event", "logger", "request_id", "rows"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -71,8 +72,9 @@ def test_our_lines_are_json_with_time_level_and_request_id() -> None:
 
 def test_lines_of_libraries_have_the_same_form() -> None:
     """A line through the standard library carries the same fields as ours."""
-    structlog.contextvars.bind_contextvars(request_id="abc")
+    token = bind("abc")
     (line,) = written(lambda: logging.getLogger("uvicorn.error").warning("tried %s", SECRET))
+    unbind(token)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": f"tried {MASK}",

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.observability.bound import bind, unbind
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
 from app.observability.request_lines import EVENT, LineHandler, write_request
@@ -40,8 +42,15 @@ def as_before() -> Iterator[None]:
     handlers, level = root.handlers, root.level
     yield
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
     root.handlers, root.level = handlers, level
+
+
+@contextmanager
+def binding(request_id: str, trace_id: str | None = None) -> Iterator[None]:
+    """Bind what every line of a request tells."""
+    token = bind(request_id, trace_id)
+    yield
+    unbind(token)
 
 
 def lines(
@@ -58,7 +67,7 @@ def lines(
     (handler,) = logging.getLogger().handlers
     assert isinstance(handler, LineHandler)
     handler.is_direct = direct
-    with structlog.contextvars.bound_contextvars(request_id=request_id):
+    with binding(request_id):
         write_request(NAME, level, pairs, duration_ms)
     return stream.getvalue().splitlines(keepends=True)
 
@@ -143,9 +152,9 @@ def test_only_an_id_that_was_made_here_is_taken_as_it_is() -> None:
     stream = io.StringIO()
     configure_logging("info", "json", Masker([SECRET]), stream)
     for made_id in (None, "0123abcd"):
-        with structlog.contextvars.bound_contextvars(request_id=SECRET):
+        with binding(SECRET):
             write_request(NAME, logging.INFO, {"path": "/"}, 1.0, made_id)
-        with structlog.contextvars.bound_contextvars(request_id="0123abcd", trace_id=SECRET):
+        with binding("0123abcd", SECRET):
             write_request(NAME, logging.INFO, {"path": "/"}, 1.0, made_id)
     told = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["request_id"] for line in told] == ["***", "0123abcd"] * 2
