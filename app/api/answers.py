@@ -8,8 +8,8 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Final
 
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Scope
 
 from app.api.answer_headers import answer_headers, data_time, of_unchanged
 from app.api.deps import Services
@@ -39,13 +39,13 @@ _WHOLE_ROWS: Final = 10_000
 _CHUNK_BYTES: Final = 65_536
 
 
-async def answer_series(services: Services, asked: SeriesRequest, request: Request) -> Response:
+async def answer_series(services: Services, asked: SeriesRequest, scope: Scope) -> Response:
     """Read what is asked for, and answer with it; the answer lane learns what it needs to know.
 
     Raises:
         SeriesError: As `SeriesReader.read`.
     """
-    reader, slip = services.reader, slip_of(request.scope)
+    reader, slip = services.reader, slip_of(scope)
     datasets = asked.datasets or (services.dataset(),)
     if slip is not None:
         slip.datasets, slip.pin = datasets, asked.pin
@@ -53,11 +53,11 @@ async def answer_series(services: Services, asked: SeriesRequest, request: Reque
     if slip is not None:
         slip.stamp = answer.stamp
         slip.etag, slip.data_time = etag_of(answer, asked), data_time(answer)
-    return await series_response(answer, asked, request, slip.etag if slip else None)
+    return await series_response(answer, asked, scope, slip.etag if slip else None)
 
 
 async def series_response(
-    answer: SeriesAnswer, asked: SeriesRequest, request: Request, etag: str | None = None
+    answer: SeriesAnswer, asked: SeriesRequest, scope: Scope, etag: str | None = None
 ) -> Response:
     """Answer with what was read, or say that the caller has it already.
 
@@ -65,9 +65,8 @@ async def series_response(
     status is sent: what fails then is a problem; what fails later breaks the connection.
     """
     etag = etag or etag_of(answer, asked)
-    url = request.scope
     headers = answer_headers(
-        answer, asked.format, url["path"], url["query_string"].decode("latin-1")
+        answer, asked.format, scope["path"], scope["query_string"].decode("latin-1")
     )
     if (known := matching(asked.if_none_match, etag)) is not None:
         told = {"ETag": known, **of_unchanged(headers)}

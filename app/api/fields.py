@@ -7,6 +7,10 @@ take one request for another.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+# Where whoever reads a query string notes its names, for the log: under `scope["state"]`.
+QUERY_NAMES: Final = "query_names"
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -32,3 +36,30 @@ def whole(headers: RawHeaders, name: bytes) -> str | None:
     """
     lines = [value for one, value in headers if one == name]
     return b", ".join(lines).decode("latin-1") if lines else None
+
+
+class Conditions:
+    """The request headers that decide which answer it is, each as one line.
+
+    Args:
+        headers: Names in lower case, and values.
+
+    Attributes:
+        accept: Empty if absent.
+        accept_encoding: Empty if absent.
+        if_none_match: None if absent.
+    """
+
+    __slots__ = ("accept", "accept_encoding", "if_none_match")
+
+    def __init__(self, headers: RawHeaders) -> None:
+        self.accept = self.accept_encoding = b""
+        self.if_none_match: str | None = None
+        for name, value in headers:
+            if name == b"accept":
+                self.accept = joined(self.accept, value)
+            elif name == b"accept-encoding":
+                self.accept_encoding = joined(self.accept_encoding, value)
+            elif name == b"if-none-match":
+                tags = (self.if_none_match or "").encode("latin-1")
+                self.if_none_match = joined(tags, value).decode("latin-1")

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.answer_headers import OF_UNCHANGED, age_at
 from app.api.deps import Services
-from app.api.fields import joined
+from app.api.fields import QUERY_NAMES, Conditions
 from app.api.validators import matching
 from app.pipeline.history import NEWEST, Pin
 
 _OK: Final = HTTPStatus.OK.value
 _NOT_MODIFIED: Final = HTTPStatus.NOT_MODIFIED.value
+_MAY_BE_KEPT: Final = {_OK, _NOT_MODIFIED}
 SERIES_PATH: Final = "/series"
 _SLIP: Final = "sac_series.slip"
 # What an entry needs beside its body: headers, key, objects.
@@ -68,23 +69,65 @@ def slip_of(scope: Scope) -> Slip | None:
     return slip
 
 
-@dataclass(slots=True)
 class _Entry:
     """An answer that may be sent again.
 
-    Attributes:
+    Most answers are never asked for again, so what that takes is made when it first happens.
+
+    Args:
         slip: What it was made from.
-        headers: Of the 200, without `Age` and ETag; empty if only the 304 is known.
-        coded_etag: The ETag of the 200.
-        body: Of the 200, as it goes over the wire; None if only the 304 is known.
-        headers_304: Of the 304, without `Age` and ETag.
+        status: 200 or 304.
+        headers: As they were sent.
+        body: As it goes over the wire; None if only the 304 is known.
+
+    Attributes:
+        query_names: The names of the query string, if they are known.
     """
 
-    slip: Slip
-    headers: RawHeaders
-    coded_etag: bytes
-    body: bytes | None
-    headers_304: RawHeaders
+    __slots__ = ("_headers", "_status", "_unchanged", "_whole", "body", "query_names", "slip")
+
+    def __init__(self, slip: Slip, status: int, headers: RawHeaders, body: bytes | None) -> None:
+        self.slip = slip
+        self.query_names: tuple[str, ...] | None = None
+        self.body = body if status == _OK else None
+        self._status = status
+        self._headers = headers
+        self._whole: RawHeaders | None = None
+        self._unchanged: RawHeaders | None = None
+
+    def whole(self) -> RawHeaders:
+        """Return the headers of the 200 but for `Age`."""
+        if self._whole is None:
+            self._whole = [(n, v) for n, v in self._headers if n != b"age"]
+        return self._whole
+
+    def unchanged(self) -> RawHeaders:
+        """Return the headers of the 304 but for `Age` and ETag."""
+        if self._unchanged is None:
+            kept = (one for one in self._headers if one[0] in _OF_UNCHANGED)
+            self._unchanged = [(n, v) for n, v in kept if n != b"age"]
+        return self._unchanged
+
+
+class _Flight:
+    """A request that is being answered, and those who wait for its answer."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Event] = []
+
+    async def landed(self) -> None:
+        """Wait until it is answered."""
+        event = asyncio.Event()
+        self._waiting.append(event)
+        await event.wait()
+
+    def land(self) -> None:
+        """Let those go who wait."""
+        for event in self._waiting:
+            event.set()
+        self._waiting = []
 
 
 class AnswerLane:
@@ -116,57 +159,62 @@ class AnswerLane:
         if scope.get("path") != SERIES_PATH or scope.get("method") != "GET":
             await self._app(scope, receive, send)
             return
-        known = _Conditions(scope["headers"])
+        known = Conditions(scope["headers"])
         key = (self._audience(scope), scope["query_string"], known.accept, known.accept_encoding)
         services: Services = scope["app"].state.services
-        if await self._again(key, known.if_none_match, services, send):
+        state = scope.setdefault("state", {})
+        again = self._again(key, known.if_none_match, services, state)
+        if again is None and (flight := self._flights.get(key)) is not None:
+            await flight.landed()
+            again = self._again(key, known.if_none_match, services, state)
+        if again is None:
+            await self._first(key, scope, receive, send)
             return
-        if (flight := self._flights.get(key)) is not None:
-            await flight.wait()
-            if await self._again(key, known.if_none_match, services, send):
-                return
-        await self._first(key, scope, receive, send)
+        for message in again:
+            await send(message)
 
-    async def _again(
-        self, key: Key, if_none_match: str | None, services: Services, send: Send
-    ) -> bool:
-        """Send a kept answer if it is still true, and tell whether there was one."""
+    def _again(
+        self, key: Key, if_none_match: str | None, services: Services, state: dict[str, Any]
+    ) -> tuple[Message, Message] | None:
+        """Return a kept answer if it is still true."""
         entry = self._kept.get(key)
         if entry is None:
-            return False
+            return None
         slip = entry.slip
-        stamp = await services.reader.stamp(slip.datasets, slip.pin)
+        stamp = services.reader.stamp(slip.datasets, slip.pin)
         if stamp is not slip.stamp:
             if stamp != slip.stamp:
                 self._drop(key)
-                return False
+                return None
             slip.stamp = stamp
-        etag = matching(if_none_match, slip.etag)
+        etag = None if if_none_match is None else matching(if_none_match, slip.etag)
         if etag is None and entry.body is None:
-            return False
+            return None
         self._kept.move_to_end(key)
-        await _send(entry, etag, services.clock.now(), send)
-        return True
+        state[QUERY_NAMES] = entry.query_names
+        return _messages(entry, etag, services.clock.now())
 
     async def _first(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the inside answer, and keep the answer if it may be used again."""
-        slip, mine = Slip(), asyncio.Event()
+        slip, mine = Slip(), _Flight()
         self._flights.setdefault(key, mine)
 
-        async def seen(entry: _Entry | None) -> None:
+        def seen(entry: _Entry | None) -> None:
             # The stamp is of what was read, so that whatever changed since makes another.
             if entry is not None and slip.stamp is not None:
+                entry.query_names = scope["state"].get(QUERY_NAMES)
                 self._keep(key, entry)
             self._land(key, mine)
 
+        scope[_SLIP] = slip
         try:
-            await self._app({**scope, _SLIP: slip}, receive, _Seen(slip, send, seen).send)
+            await self._app(scope, receive, _Seen(slip, send, seen).send)
         finally:
             # Whoever waits looks for the answer, and makes its own if there is none.
             self._land(key, mine)
 
-    def _land(self, key: Key, flight: asyncio.Event) -> None:
-        flight.set()
+    def _land(self, key: Key, flight: _Flight) -> None:
+        flight.land()
         if self._flights.get(key) is flight:
             del self._flights[key]
 
@@ -184,24 +232,6 @@ class AnswerLane:
             self._used -= _size(key, entry)
 
 
-class _Conditions:
-    """The request headers that decide which answer it is."""
-
-    __slots__ = ("accept", "accept_encoding", "if_none_match")
-
-    def __init__(self, headers: RawHeaders) -> None:
-        self.accept = self.accept_encoding = b""
-        self.if_none_match: str | None = None
-        for name, value in headers:
-            if name == b"accept":
-                self.accept = joined(self.accept, value)
-            elif name == b"accept-encoding":
-                self.accept_encoding = joined(self.accept_encoding, value)
-            elif name == b"if-none-match":
-                tags = (self.if_none_match or "").encode("latin-1")
-                self.if_none_match = joined(tags, value).decode("latin-1")
-
-
 class _Seen:
     """Passes an answer on, and shows it before its body leaves, which a slow caller may hold up.
 
@@ -211,9 +241,9 @@ class _Seen:
         seen: Is given what may be sent again; None for problems. Called once for each answer.
     """
 
-    def __init__(
-        self, slip: Slip, send: Send, seen: Callable[[_Entry | None], Awaitable[None]]
-    ) -> None:
+    __slots__ = ("_headers", "_is_shown", "_seen", "_send", "_slip", "_status")
+
+    def __init__(self, slip: Slip, send: Send, seen: Callable[[_Entry | None], None]) -> None:
         self._slip = slip
         self._send = send
         self._seen = seen
@@ -222,39 +252,37 @@ class _Seen:
         self._is_shown = False
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        kind = message["type"]
+        if kind == "http.response.start":
             self._status = message["status"]
             # A copy: what stands further out adds headers of this one request.
             self._headers = list(message["headers"])
-        elif message["type"] == "http.response.body" and not self._is_shown:
+        elif kind == "http.response.body" and not self._is_shown:
             self._is_shown = True
-            is_whole = not message.get("more_body", False)
-            await self._seen(self._entry(message.get("body", b"") if is_whole else None))
+            self._seen(self._entry(None if message.get("more_body") else message.get("body", b"")))
         await self._send(message)
 
     def _entry(self, body: bytes | None) -> _Entry | None:
-        if self._status not in {HTTPStatus.OK, HTTPStatus.NOT_MODIFIED} or not self._slip.etag:
+        if self._status not in _MAY_BE_KEPT or not self._slip.etag:
             return None
-        kept = [(n, v) for n, v in self._headers if n not in {b"age", b"etag"}]
-        short = [(n, v) for n, v in kept if n in _OF_UNCHANGED]
-        if self._status == HTTPStatus.NOT_MODIFIED:
-            return _Entry(self._slip, [], b"", None, short)
-        etag = next(v for n, v in self._headers if n == b"etag")
-        return _Entry(self._slip, kept, etag, body, short)
+        return _Entry(self._slip, self._status, self._headers, body)
 
 
-async def _send(entry: _Entry, etag: str | None, now: datetime, send: Send) -> None:
-    slip = entry.slip
-    tag = entry.coded_etag if etag is None else etag.encode("latin-1")
-    own = [(b"etag", tag)]
-    if slip.data_time is not None and (age := age_at(slip.data_time, now)) is not None:
-        own.append((b"age", b"%d" % age))
+def _messages(entry: _Entry, etag: str | None, now: datetime) -> tuple[Message, Message]:
+    """Return what is sent; with a tag it is the 304 that carries it."""
+    data_time = entry.slip.data_time
+    age = None if data_time is None else age_at(data_time, now)
+    own = [] if age is None else [(b"age", b"%d" % age)]
     if etag is None:
-        status, headers, body = _OK, entry.headers, entry.body
+        status, body = _OK, entry.body
+        headers = own + entry.whole()
     else:
-        status, headers, body = _NOT_MODIFIED, entry.headers_304, b""
-    await send({"type": "http.response.start", "status": status, "headers": own + headers})
-    await send({"type": "http.response.body", "body": body})
+        status, body = _NOT_MODIFIED, b""
+        headers = [(b"etag", etag.encode("latin-1")), *own, *entry.unchanged()]
+    return (
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body},
+    )
 
 
 def _size(key: Key, entry: _Entry) -> int:

@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access.callers import ANYONE
+from app.api.fields import QUERY_NAMES
 from app.api.meters import Meters, Served, route_of
 from app.api.problems import internal_problem, problem_response
 from app.observability.bound import bind, unbind
@@ -147,15 +148,15 @@ def _told(headers: list[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
 
 
 def _log_request(scope: Scope, answer: _Answer) -> None:
-    path = scope["path"]
+    path, state = scope["path"], scope["state"]
+    names = state.get(QUERY_NAMES)
     pairs: dict[str, str | int | tuple[str, ...] | None] = {
         "method": scope["method"],
         "path": path,
         # Names only: a value may be a key that someone put into a URL.
-        "query": _query_names(scope["query_string"]),
+        "query": _query_names(scope["query_string"]) if names is None else names,
         "status": answer.status,
     }
-    state = scope["state"]
     if (code := state.get("problem_code")) is not None:
         pairs["code"] = code
     if (caller := state.get("caller", ANYONE)) is not ANYONE:

@@ -186,7 +186,7 @@ class SeriesReader:
                 return self._answer(asked, loaded, planned)
         return await asyncio.to_thread(self._read, asked)
 
-    async def stamp(self, datasets: tuple[str, ...], pin: Pin = NEWEST) -> Stamp | None:
+    def stamp(self, datasets: tuple[str, ...], pin: Pin = NEWEST) -> Stamp | None:
         """Return what changes whenever the answer to any query could change, but for the age.
 
         On a local cache this takes microseconds and no thread.

@@ -47,7 +47,7 @@ async def content(response: Response) -> bytes:
 async def test_the_size_decides_how_it_leaves(form: Format, count: int) -> None:
     """However it leaves, the body is what the writer writes, and only a whole one has a length."""
     answer = rows(count)
-    response = await series_response(answer, asked(form), a_request())
+    response = await series_response(answer, asked(form), a_request().scope)
     assert isinstance(response, StreamingResponse) == (count > 10_000)
     assert ("content-length" in response.headers) == (count <= 10_000)
     assert response.headers["content-type"] == MEDIA_TYPES[form]
@@ -58,9 +58,9 @@ async def test_the_size_decides_how_it_leaves(form: Format, count: int) -> None:
 async def test_what_the_caller_has_is_not_written(form: Format) -> None:
     """A 304 carries the tag and what may be new to a cache, and nothing that the tag stands for."""
     answer = rows(20_000)
-    first = await series_response(answer, asked(form), a_request())
+    first = await series_response(answer, asked(form), a_request().scope)
     etag = first.headers["etag"]
-    again = await series_response(answer, asked(form, etag), a_request())
+    again = await series_response(answer, asked(form, etag), a_request().scope)
     assert (again.status_code, again.body) == (304, b"")
     assert again.headers["etag"] == etag
     assert set(again.headers) == {"etag", "age", "cache-control", "vary", "x-series-freshness"}
@@ -120,7 +120,7 @@ async def test_what_fails_in_the_middle_does_not_end(form: Format) -> None:
     (view,) = whole.views
     failing = FailingResult(view.result.rows, view.result.total, view.result.grain)
     answer = replace(whole, views=(replace(view, result=failing),))
-    response = await series_response(answer, asked(form), a_request())
+    response = await series_response(answer, asked(form), a_request().scope)
     assert isinstance(response, StreamingResponse)
     with pytest.raises(OSError, match="the disk is gone"):
         await content(response)

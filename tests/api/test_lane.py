@@ -56,9 +56,9 @@ class CountingReader:
             await self.gate.wait()
         return await self._reader.read(datasets, query, pin, **options)
 
-    async def stamp(self, datasets: tuple[str, ...], pin: Pin = NEWEST) -> Hashable | None:
+    def stamp(self, datasets: tuple[str, ...], pin: Pin = NEWEST) -> Hashable | None:
         """Stamp."""
-        return await self._reader.stamp(datasets, pin)
+        return self._reader.stamp(datasets, pin)
 
 
 class Laned:

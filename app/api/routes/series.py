@@ -29,4 +29,4 @@ async def read_series(services: ServicesDep, asked: SeriesRequestDep, request: R
     `freshness` and `X-Series-Freshness` tell machines. Data past its expiry is refused unless
     `allow_expired=true`. With `If-None-Match`, an answer that did not change is a 304.
     """
-    return await answer_series(services, asked, request)
+    return await answer_series(services, asked, request.scope)
