@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, unquote_plus, urlencode
 
-from app.api.media import EXTENSIONS, Format
+from app.api.media import EXTENSIONS, MEDIA_TYPES, Format
 from app.api.writing.envelope import least_fresh, notice_of_all
+from app.api.writing.latest import Latest
 from app.pipeline.freshness import CLOCK_SKEW
 from app.pipeline.series import SeriesAnswer, SeriesView
 
@@ -30,7 +31,10 @@ _NAMES_IN_FILE_NAME: Final = 3
 _CURSOR: Final = "cursor"
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _NOT_IN_LINKS: Final = {ord(one): quote(one) for one in '<>"'}
+_shared_headers: Final = Latest["RawHeaders"]()
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
+
+RawHeaders = list[tuple[bytes, bytes]]
 
 
 def answer_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> dict[str, str]:
@@ -42,10 +46,38 @@ def answer_headers(answer: SeriesAnswer, form: Format, path: str, query: str) ->
         path: Path of the request, for the link to the next page.
         query: Its query string as it arrived.
     """
+    return {**_shared(answer, form), **_own(answer, path, query)}
+
+
+def raw_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> RawHeaders:
+    """Return the same, and the type, as they are sent.
+
+    What all answers from one version share is made once.
+    """
+    if len(answer.views) != 1:
+        shared = _raw(_typed(answer, form))
+    else:
+        (view,) = answer.views
+        metadata = view.series.metadata
+        made_of = (metadata, view.series.version, view.notice, view.freshness, form)
+        shared = _shared_headers.of(
+            metadata.dataset, (*made_of, view.result.grain), lambda *_: _raw(_typed(answer, form))
+        )
+    return shared + _raw(_own(answer, path, query))
+
+
+def _typed(answer: SeriesAnswer, form: Format) -> dict[str, str]:
+    return {**_shared(answer, form), "Content-Type": MEDIA_TYPES[form]}
+
+
+def _raw(headers: Mapping[str, str]) -> RawHeaders:
+    return [(name.lower().encode(), text.encode("latin-1")) for name, text in headers.items()]
+
+
+def _shared(answer: SeriesAnswer, form: Format) -> dict[str, str]:
     headers = {
         VERSION_HEADER: _version(answer.views),
         FRESHNESS_HEADER: least_fresh(answer.views).freshness.state.value,
-        TOTAL_HEADER: str(answer.total),
         # Of the data's own time, never of the answer's.
         "Last-Modified": _http_time(
             max(view.series.metadata.last_refresh_time for view in answer.views)
@@ -55,16 +87,21 @@ def answer_headers(answer: SeriesAnswer, form: Format, path: str, query: str) ->
         "Vary": VARY,
         "Content-Disposition": disposition(file_name(answer, form), form),
     }
+    notice = notice_of_all(answer.views)
+    if notice.text is not None and notice.code is not None:
+        headers[WARNING_HEADER] = header_text(notice.text)
+        headers[WARNING_CODE_HEADER] = notice.code
+    return headers
+
+
+def _own(answer: SeriesAnswer, path: str, query: str) -> dict[str, str]:
+    headers = {TOTAL_HEADER: str(answer.total)}
     ages = [view.freshness.age_s for view in answer.views]
     known = [age for age in ages if age is not None]
     if len(known) == len(ages):
         headers["Age"] = str(max(known))
     if answer.next is not None:
         headers["Link"] = f'<{path}?{next_query(query, answer.next)}>; rel="next"'
-    notice = notice_of_all(answer.views)
-    if notice.text is not None and notice.code is not None:
-        headers[WARNING_HEADER] = header_text(notice.text)
-        headers[WARNING_CODE_HEADER] = notice.code
     return headers
 
 

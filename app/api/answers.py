@@ -11,10 +11,16 @@ from typing import Final
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
-from app.api.answer_headers import answer_headers, data_time, of_unchanged
+from app.api.answer_headers import (
+    RawHeaders,
+    answer_headers,
+    data_time,
+    of_unchanged,
+    raw_headers,
+)
 from app.api.deps import Services
 from app.api.lane import slip_of
-from app.api.media import MEDIA_TYPES, Format
+from app.api.media import Format
 from app.api.params import SeriesRequest
 from app.api.validators import etag_of, matching
 from app.api.writing.points import json_columns, json_lines, json_rows
@@ -65,23 +71,37 @@ async def series_response(
     status is sent: what fails then is a problem; what fails later breaks the connection.
     """
     etag = etag or etag_of(answer, asked)
-    headers = answer_headers(
-        answer, asked.format, scope["path"], scope["query_string"].decode("latin-1")
-    )
+    form, path, query = asked.format, scope["path"], scope["query_string"].decode("latin-1")
     if (known := matching(asked.if_none_match, etag)) is not None:
-        told = {"ETag": known, **of_unchanged(headers)}
+        told = {"ETag": known, **of_unchanged(answer_headers(answer, form, path, query))}
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
-    headers = {"ETag": etag, **headers}
-    kind = MEDIA_TYPES[asked.format]
-    slices = WRITERS[asked.format](answer)
-    rows = sum(len(view.result) for view in answer.views)
+    headers = [(b"etag", etag.encode()), *raw_headers(answer, form, path, query)]
+    slices = WRITERS[form](answer)
+    rows = sum([len(view.result) for view in answer.views])
     if rows <= _AT_ONCE_ROWS:
-        return Response(b"".join(slices), headers=headers, media_type=kind)
+        return _WholeResponse(headers, b"".join(slices))
     if rows <= _WHOLE_ROWS:
-        return Response(await asyncio.to_thread(b"".join, slices), headers=headers, media_type=kind)
+        return _WholeResponse(headers, await asyncio.to_thread(b"".join, slices))
     chunks = _chunks(slices)
     first = await asyncio.to_thread(next, chunks)
-    return StreamingResponse(chain([first], chunks), headers=headers, media_type=kind)
+    response = StreamingResponse(chain([first], chunks))
+    response.raw_headers = headers
+    return response
+
+
+class _WholeResponse(Response):
+    """An answer whose headers are as they are sent already; only the length is added.
+
+    Args:
+        headers: Names in lower case.
+        body: All of it.
+    """
+
+    def __init__(self, headers: RawHeaders, body: bytes) -> None:
+        self.status_code = HTTPStatus.OK.value
+        self.background = None
+        self.body = body
+        self.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
 
 
 def _chunks(slices: Iterator[bytes]) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -42,12 +43,16 @@ class _Head(msgspec.Struct):
     grain: str
 
 
-class _Tail(msgspec.Struct):
-    """The members of `SeriesResponse` after its points."""
+class _Known(msgspec.Struct):
+    """The members of `SeriesResponse` behind its points, up to the total."""
 
     meta: msgspec.Raw
     version: int
-    total: int
+
+
+class _Told(msgspec.Struct):
+    """The members of `SeriesResponse` behind the total."""
+
     warning: str | None
     warning_code: str | None
     freshness: msgspec.Raw
@@ -67,6 +72,9 @@ class _TailOfAll(msgspec.Struct):
 _encode: Final = msgspec.json.Encoder().encode
 
 
+_NULL: Final = b"null"
+_NO_CURSOR: Final = _NULL + b"}"
+_tails: Final = Latest[tuple[bytes, bytes]]()
 _metadata_texts: Final = Latest[msgspec.Raw]()
 _freshness_texts: Final = Latest[msgspec.Raw]()
 
@@ -77,7 +85,12 @@ def _metadata(metadata: SeriesMetadata) -> msgspec.Raw:
 
 def head(view: SeriesView) -> bytes:
     """Return the JSON object of a part up to its points, without the brace that closes it."""
-    return _encode(_Head(view.series.metadata.dataset, view.result.grain))[:-1]
+    return _head(view.series.metadata.dataset, view.result.grain)
+
+
+@lru_cache(maxsize=256)
+def _head(dataset: str, grain: str) -> bytes:
+    return _encode(_Head(dataset, grain))[:-1]
 
 
 def tail(view: SeriesView, cursor: str | None) -> bytes:
@@ -88,16 +101,25 @@ def tail(view: SeriesView, cursor: str | None) -> bytes:
         cursor: What `next` says; None for null.
     """
     metadata = view.series.metadata
-    told = _Tail(
-        _metadata_texts.of(metadata.dataset, (metadata,), _metadata),
-        view.series.version,
-        view.result.total,
-        view.notice.text,
-        view.notice.code,
-        _freshness_texts.of(metadata.dataset, (view.freshness,), _freshness),
-        cursor,
+    made_of = metadata, view.series.version, view.notice, view.freshness
+    before, between = _tails.of(metadata.dataset, made_of, _tail)
+    following = _NULL if cursor is None else _encode(cursor)
+    return b"%b%d%b%b}" % (before, view.result.total, between, following)
+
+
+def _tail(
+    metadata: SeriesMetadata, version: int, notice: Notice, freshness: Freshness
+) -> tuple[bytes, bytes]:
+    """Return what stands before the total, and between it and the cursor."""
+    known = _Known(_metadata_texts.of(metadata.dataset, (metadata,), _metadata), version)
+    told = _Told(
+        notice.text,
+        notice.code,
+        _freshness_texts.of(metadata.dataset, (freshness,), _freshness),
+        None,
     )
-    return _encode(told)[1:]
+    between = _encode(told)[1:].removesuffix(_NO_CURSOR)
+    return _encode(known)[1:-1] + b',"total":', b"," + between
 
 
 def tail_of_all(answer: SeriesAnswer) -> bytes:

@@ -7,6 +7,7 @@ comes out is what `msgspec` makes of the whole objects, byte for byte.
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import add
 from typing import Final
 
 import msgspec
@@ -16,20 +17,35 @@ from app.pipeline.query import Column, Columns, iso_date
 
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = b"null"
+_DAYS_REMEMBERED: Final = 65_536
 
 
 def row_objects(found: Columns) -> bytes:
     """Return one object for each row, with commas between them and no brackets around."""
-    if not len(found.days):
+    days = found.days.tolist()
+    if not days:
         return b""
     values = _encode(found.values.tolist())[1:-1].split(b",")
     if found.missing is not None:
         for place in found.missing.nonzero()[0].tolist():
             values[place] = _NULL
-    begins = map(_begin, found.days.tolist())
-    ends = map(_Ends(found.dimensions).__getitem__, found.keys.tolist())
-    objects = [begin + value + end for begin, value, end in zip(begins, values, ends, strict=True)]
-    return b",".join(objects)
+    begun = map(add, map(_begins.__getitem__, days), values)
+    ends = _Ends(found.dimensions)
+    if found.has_one_key:
+        end = ends[found.keys.item(0)]
+        return (end + b",").join(begun) + end
+    return b",".join(map(add, begun, map(ends.__getitem__, found.keys.tolist())))
+
+
+class _Begins(dict[int, bytes]):
+    """The objects of each day up to their value."""
+
+    def __missing__(self, day: int) -> bytes:
+        begin = _encode({DATE: iso_date(day)})[:-1] + b"," + _encode(VALUE) + b":"
+        if len(self) >= _DAYS_REMEMBERED:
+            self.clear()
+        self[day] = begin
+        return begin
 
 
 class _Ends(dict[int, bytes]):
@@ -52,7 +68,4 @@ def _pair(name: str, text: str) -> bytes:
     return b"," + _encode({name: text})[1:-1]
 
 
-@lru_cache(maxsize=65_536)
-def _begin(day: int) -> bytes:
-    """Return an object up to its value."""
-    return _encode({DATE: iso_date(day)})[:-1] + b"," + _encode(VALUE) + b":"
+_begins: Final = _Begins()

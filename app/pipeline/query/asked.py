@@ -126,6 +126,8 @@ def check_alone(query: SeriesQuery) -> None:
             parameter="start",
             next_step="Swap them, or leave one out.",
         )
+    if query.first is None and query.last is None and query.limit is None:
+        return
     if query.first is not None and query.last is not None:
         raise BadQueryError(
             "Both 'first' and 'last' are given.", parameter="first", next_step="Give one."

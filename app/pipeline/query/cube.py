@@ -6,7 +6,8 @@ place of a million rows. The sums are made when they are first needed, and kept 
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Hashable
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,7 @@ class Cube:
 
     Attributes:
         base: The series itself.
+        frames: What the planner remembers of queries of it.
 
     Args:
         base: The series itself.
@@ -35,6 +37,7 @@ class Cube:
 
     def __init__(self, base: SeriesIndex, kept_bytes: int = KEPT_BYTES) -> None:
         self.base = base
+        self.frames: dict[Hashable, Any] = {}
         self._kept_bytes = kept_bytes
         self._sums: dict[tuple[int, ...], SeriesIndex] = {}
 

@@ -94,6 +94,7 @@ class SeriesIndex:
 
     Attributes:
         dimensions: Names of the dimensions.
+        place_of: Where each stands among them.
         members: The members of each.
         sizes: How many members each has.
         codes: The code of each key, for each dimension; keys are sorted by them.
@@ -113,6 +114,7 @@ class SeriesIndex:
         counts: Ints | None = None,
     ) -> None:
         self.dimensions = tuple(members)
+        self.place_of = {name: place for place, name in enumerate(self.dimensions)}
         self.members = tuple(members.values())
         self.codes = tuple(codes)
         self.sizes = tuple(len(one) for one in self.members)
@@ -134,7 +136,14 @@ class SeriesIndex:
         members = {name: texts for name, (texts, _) in zip(names, found, strict=True)}
         codes = [column[starts].astype(_smallest(len(texts))) for texts, column in found]
         offsets = np.append(starts, rows.num_rows)
-        return cls(members, codes, offsets, days, numbers(rows[VALUE], np.float64))
+        made = cls(members, codes, offsets, days, numbers(rows[VALUE], np.float64))
+        # Here, where nobody waits, and not with the first question.
+        made.warm()
+        return made
+
+    def warm(self) -> None:
+        """Make what almost every question needs."""
+        _ = self.key_of_row, self.ranks, self.bounds
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -157,6 +166,13 @@ class SeriesIndex:
         if not len(self.days):
             return 0, -1
         return int(self.days.min()), int(self.days.max())
+
+    @cached_property
+    def key_of_row(self) -> Ints:
+        """The key of each row."""
+        keys = np.arange(self.key_count, dtype=np.int32)
+        found: Ints = np.repeat(keys, np.diff(self.offsets))
+        return found
 
     @property
     def stored(self) -> Floats:
@@ -216,13 +232,13 @@ class SeriesIndex:
         """
         whole = (first, last) == self._within(first, last)
         if isinstance(keys, slice):
-            start, stop = int(self.offsets[keys.start]), int(self.offsets[keys.stop])
+            start, stop = self.offsets.item(keys.start), self.offsets.item(keys.stop)
             if whole:
                 return slice(start, stop)
             days = self.days[start:stop]
             if keys.stop - keys.start == 1:
-                ends = days.searchsorted(np.array((first, last + 1), np.int32))
-                return slice(start + int(ends[0]), start + int(ends[1]))
+                ends = days.searchsorted(np.array((first, last + 1), np.int32)).tolist()
+                return slice(start + ends[0], start + ends[1])
             return np.flatnonzero((days >= first) & (days <= last)) + start
         rows = _spread(self.offsets[keys], self.offsets[keys + 1])
         if whole:
@@ -232,15 +248,7 @@ class SeriesIndex:
 
     def keys_of(self, rows: Places) -> Ints:
         """Return the key of each of some rows."""
-        if isinstance(rows, slice):
-            first = int(self.offsets.searchsorted(rows.start, "right")) - 1
-            last = int(self.offsets.searchsorted(rows.stop, "left"))
-            if last == first + 1:
-                return np.full(rows.stop - rows.start, first, np.int32)
-            ends = self.offsets[first : last + 1].clip(rows.start, rows.stop)
-            return np.repeat(np.arange(first, last, dtype=np.int32), np.diff(ends))
-        found: Ints = (self.offsets.searchsorted(rows, "right") - 1).astype(np.int32)
-        return found
+        return self.key_of_row[rows]
 
     def _within(self, first: int, last: int) -> tuple[int, int]:
         """Return a window as it is if it leaves no date out."""

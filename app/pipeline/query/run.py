@@ -19,6 +19,7 @@ from app.pipeline.query.plan import (
     Plan,
     Window,
     codes_within,
+    days_of,
     past_of,
     plan_query,
     window_of,
@@ -107,8 +108,8 @@ def _stored_points(
 ) -> QueryResult:
     keys = keys_of(index, plan.selection.codes)
     guards.check()
-    window = window_of(index, keys, plan)
-    rows: Places = slice(0, 0) if window is None else index.rows_of(keys, window.first, window.last)
+    days = days_of(index, keys, plan)
+    rows: Places = slice(0, 0) if days is None else index.rows_of(keys, *days)
     guards.check()
     total = count_of(rows)
     start, stop = _page(total, page, guards)
@@ -116,7 +117,12 @@ def _stored_points(
         rows = _sorted_rows(index, rows, plan)
     shown = part_of(rows, start, stop)
     found = Columns(
-        index.days[shown], index.stored[shown], None, index.keys_of(shown), index.columns
+        index.days[shown],
+        index.stored[shown],
+        None,
+        index.keys_of(shown),
+        index.columns,
+        has_one_key=isinstance(keys, slice) and keys.stop - keys.start == 1,
     )
     return QueryResult(found, total, plan.grain)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final
 
 import numpy as np
@@ -47,9 +48,15 @@ def selection_of(index: SeriesIndex, query: SeriesQuery) -> Selection:
     """
     codes: dict[int, tuple[int, ...]] = {}
     for name, wanted in query.filters.items():
-        place = dimension_place(name, index.dimensions, name)
-        found = {_code(index, place, member) for member in wanted}
-        _narrow(codes, place, found, index)
+        place = index.place_of.get(name)
+        if place is None:
+            place = dimension_place(name, index.dimensions, name)
+        if len(wanted) == 1 and place not in codes:
+            code = _code(index, place, wanted[0])
+            if index.sizes[place] > 1:
+                codes[place] = (code,)
+        else:
+            _narrow(codes, place, {_code(index, place, member) for member in wanted}, index)
     for name, beginnings in query.prefixes.items():
         place = dimension_place(name, index.dimensions, name + PREFIX_MARK)
         spans = (_beginning(index, place, prefix) for prefix in beginnings)
@@ -173,17 +180,18 @@ def _similar_start(members: Members, text: str) -> int:
 
 def _run(index: SeriesIndex, codes: Mapping[int, tuple[int, ...]]) -> slice | None:
     """Return the keys if they stand side by side: one member in each of the first dimensions."""
-    if any(len(wanted) != 1 for wanted in codes.values()) or max(codes) != len(codes) - 1:
+    sizes, fixed = index.sizes, len(codes)
+    rank = 0
+    for place in range(fixed):
+        wanted = codes.get(place, ())
+        if len(wanted) != 1:
+            return None
+        rank = rank * sizes[place] + wanted[0]
+    if (ranks := index.ranks) is None:
         return None
-    ranks = index.ranks
-    if ranks is None:
-        return None
-    rank, width = 0, 1
-    for place, size in enumerate(index.sizes):
-        rank = rank * size + (codes[place][0] if place in codes else 0)
-        width *= 1 if place in codes else size
-    start, stop = ranks.searchsorted(np.array((rank, rank + width)))
-    return slice(int(start), int(stop))
+    width = prod(sizes[fixed:])
+    start, stop = ranks.searchsorted((rank * width, (rank + 1) * width)).tolist()
+    return slice(start, stop)
 
 
 def _expected(index: SeriesIndex, place: int, wanted: tuple[int, ...]) -> float:
