@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
-from app.api import ApiOptions, install_api
+from app.api import ApiOptions, SeriesApp, install_api
 from app.api.meters import Meters
 from app.config import Settings, load_settings
 from app.errors import ConfigError
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     # The service traces and counts by itself, and names no member of a series in a span; the
     # framework would put whole addresses into spans of its own.
-    app = FastAPI(
+    app = SeriesApp(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )

@@ -29,6 +29,7 @@ class Guard:
 
     Attributes:
         is_open: Whether everybody is let in.
+        counts_nothing: Whether, beside that, nobody's requests are counted.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Guard:
         self._limiter = limiter or Limiter()
         self._clock = clock
         self.is_open = not self._keys and file is None and tokens is None
+        self.counts_nothing = self.is_open and not self._limiter.limits(Bucket.CALLS)
 
     async def identify(self, headers: Headers, address: str | None) -> Caller:
         """Return who sent a request.

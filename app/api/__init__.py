@@ -11,6 +11,7 @@ from starlette.types import Scope
 from app.access.callers import ANYONE, Caller
 from app.access.guard import OPEN, Guard
 from app.api.access import AccessMiddleware
+from app.api.application import SeriesApp
 from app.api.compression import CompressionMiddleware
 from app.api.cors import install_cors
 from app.api.lane import AnswerLane
@@ -34,7 +35,7 @@ from app.api.routes import (
 from app.api.shortcut import SeriesShortcut
 from app.spans import UNTRACED, Tracing
 
-__all__ = ["ApiOptions", "install_api"]
+__all__ = ["ApiOptions", "SeriesApp", "install_api"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ class AnswerLane:
         self._audience = audience
         self._kept: OrderedDict[Key, _Entry] = OrderedDict()
         self._used = 0
-        self._flights: dict[Key, asyncio.Event] = {}
+        self._flights: dict[Key, _Flight] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only `GET /series` is looked at."""

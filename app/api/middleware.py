@@ -7,9 +7,9 @@ answer itself.
 from __future__ import annotations
 
 import logging
-import os
 import re
 from http import HTTPStatus
+from random import getrandbits
 from time import perf_counter
 from typing import Final
 from urllib.parse import unquote_plus
@@ -30,7 +30,7 @@ REQUEST_ID_HEADER: Final = "X-Request-ID"
 _RAW_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
 _RAW_PARENT_HEADER: Final = TRACEPARENT.encode()
 # As many as a UUID has.
-_ID_BYTES: Final = 16
+_ID_BITS: Final = 128
 _ESCAPE: Final = re.compile(r"[%+]")
 _USABLE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # A platform asks this every few seconds.
@@ -118,17 +118,21 @@ class _Answer(Served):
 
     def __init__(self, send: Send, asked_id: str | None) -> None:
         self._send = send
-        self.made_id = None if asked_id else os.urandom(_ID_BYTES).hex()
-        self.request_id = asked_id or self.made_id or ""
-        super().__init__()
+        # It need not be unknown to anybody, only another each time.
+        made_id = None if asked_id else f"{getrandbits(_ID_BITS):032x}"
+        self.made_id = made_id
+        self.request_id = asked_id or made_id or ""
+        self.status = None
+        self.headers = ()
+        self.begun_s = self.ended_s = 0.0
         self._started = perf_counter()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun_s = perf_counter() - self._started
             self.status = message["status"]
-            headers = [*message["headers"], (_RAW_ID_HEADER, self.request_id.encode())]
-            message["headers"] = self.headers = headers
+            self.headers = headers = message["headers"]
+            message["headers"] = [*headers, (_RAW_ID_HEADER, self.request_id.encode())]
         await self._send(message)
 
     def end(self) -> None:

@@ -1,7 +1,7 @@
 """Reads at once a query string of a form that was read before: only members and dates are new.
 
 A chart asks for one region after the other, and for one month after the other; all else in its
-query string stays. What that comes to is remembered with the form, as databases prepare a statement.
+query string stays. What that comes to is remembered with the form, as databases prepare statements.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from app.api.params import SeriesRequest
-from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX
 from app.pipeline.query import EXCLUDED_MARK, PREFIX_MARK, parse_end, parse_start
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import is_
 
 from app.errors import SeriesError
 from app.pipeline.freshness import (
@@ -17,8 +16,8 @@ from app.pipeline.freshness import (
     unchanged_until,
 )
 from app.pipeline.ports import AttemptStore, Clock, DatasetCatalogue
-from app.records import CachedSeries, SeriesHead
-from app.reports import Attempt, AttemptOutcome, Freshness, FreshnessState
+from app.records import CachedSeries, SeriesHead, SeriesMetadata
+from app.reports import Attempt, AttemptOutcome, DatasetPolicy, Freshness, FreshnessState
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,18 @@ class _Judgement:
     """What was told last of a dataset, and how long that is the same.
 
     Attributes:
-        things: What it was judged by that nobody changes.
-        words: What it was judged by that may be made anew.
+        metadata: Of what; like the next two, never changed, only replaced.
+        attempt: How the last refresh ended.
+        policy: How old is too old.
+        words: What else it was judged by, which may be made anew.
         told: What was told.
         since: When.
         until: From when on something else may be told.
     """
 
-    things: tuple[object, ...]
+    metadata: SeriesMetadata
+    attempt: Attempt | None
+    policy: DatasetPolicy
     words: tuple[object, ...]
     told: Told
     since: datetime
@@ -121,22 +124,25 @@ class Standing:
             self._attempts.keep(replace(last, interrupted=True))
 
     def _judged(self, series: SeriesHead, attempt: Attempt | None) -> Told:
-        dataset, now = series.metadata.dataset, self._clock.now()
+        metadata, now = series.metadata, self._clock.now()
+        dataset = metadata.dataset
         policy, outdated = self._catalogue.policy(dataset), self._outdated(series)
         following = self._next_attempt(dataset)
-        things, words = (series.metadata, attempt, policy), (series.warning, outdated, following)
         last = self._judgements.get(dataset)
         if (
             last is not None
-            and all(map(is_, last.things, things))
-            and last.words == words
+            and last.metadata is metadata
+            and last.attempt is attempt
+            and last.policy is policy
+            and last.words == (series.warning, outdated, following)
             and last.since <= now < last.until
         ):
             return last.told
         freshness = freshness_of(series, attempt, policy, now, following, outdated=outdated)
         told = Told(notice_of(series, freshness), freshness)
-        until = unchanged_until(series.metadata.last_refresh_time, policy, now)
-        self._judgements[dataset] = _Judgement(things, words, told, now, until)
+        until = unchanged_until(metadata.last_refresh_time, policy, now)
+        words = series.warning, outdated, following
+        self._judgements[dataset] = _Judgement(metadata, attempt, policy, words, told, now, until)
         return told
 
     def _outdated(self, series: SeriesHead) -> str | None:

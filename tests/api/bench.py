@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
 from app.access.guard import OPEN, Guard
-from app.api import ApiOptions, install_api
+from app.api import ApiOptions, SeriesApp, install_api
 from app.api.deps import Services
 from app.api.meters import Meters
 from app.pipeline.labels import LabelKeeper
@@ -70,7 +69,7 @@ class Bench:
         self.auth = FakeAuthProbe()
         self.models = FakeModels()
         self.labels = FakeLabels()
-        self.app = FastAPI()
+        self.app = SeriesApp()
         self.meters = Meters()
         self.tracing = tracing
         options = ApiOptions(guard=guard, meters=self.meters, tracing=tracing)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import httpx
-from fastapi import FastAPI
 
-from app.api import ApiOptions, install_api
+from app.api import ApiOptions, SeriesApp, install_api
 from tests.api.bench import Bench
 
 CHANGING = {"x-request-id"}
 
 
-def entered(bench: Bench, *, without: object = None, room_bytes: int = 0) -> FastAPI:
+def entered(bench: Bench, *, without: object = None, room_bytes: int = 0) -> SeriesApp:
     """Return an app on the services of a bench.
 
     Args:
@@ -19,14 +18,14 @@ def entered(bench: Bench, *, without: object = None, room_bytes: int = 0) -> Fas
         without: A middleware to leave out.
         room_bytes: Of the answer lane; 0 for no lane.
     """
-    app = FastAPI()
+    app = SeriesApp()
     install_api(app, ApiOptions(answer_cache_bytes=room_bytes))
     app.user_middleware = [one for one in app.user_middleware if one.cls != without]
     app.state.services = bench.services
     return app
 
 
-def client_of(app: FastAPI) -> httpx.AsyncClient:
+def client_of(app: SeriesApp) -> httpx.AsyncClient:
     """Return a client of an app."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://service")
 
