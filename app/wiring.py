@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import httpx
 import structlog
 
-from app.access.callers import sees
+from app.access.callers import visible
 from app.access.fetching import TIMEOUT_S, IssuerFetch
 from app.access.guard import Guard
 from app.access.keyfile import WatchedKeys
@@ -89,7 +89,7 @@ class SettingsCatalogue:
         Those that whoever is being served may not see are left out, so that they do not exist
         for anything that goes by this catalogue.
         """
-        return tuple(filter(sees, self._names))
+        return visible(self._names)
 
     def definition(self, dataset: str, source: str | None = None) -> DatasetDefinition:
         """Return how a dataset is pulled.

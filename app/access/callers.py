@@ -73,6 +73,12 @@ class calling:  # noqa: N801 - reads like the context managers of the standard l
         _calling.reset(self._token)
 
 
+def visible(datasets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of some datasets that exist for whoever is being served."""
+    caller = _calling.get()
+    return datasets if caller.datasets is None else tuple(filter(caller.sees, datasets))
+
+
 def sees(dataset: str) -> bool:
     """Tell whether a dataset exists for whoever is being served."""
     return _calling.get().sees(dataset)

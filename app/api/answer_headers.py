@@ -63,7 +63,7 @@ def raw_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> Ra
         shared = _shared_headers.of(
             metadata.dataset, (*made_of, view.result.grain), lambda *_: _raw(_typed(answer, form))
         )
-    return shared + _raw(_own(answer, path, query))
+    return [*shared, *_raw(_own(answer, path, query))]
 
 
 def _typed(answer: SeriesAnswer, form: Format) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The framework, with our middlewares outside its own.
 
-FastAPI puts three of its own around all others: for crashes, for traces, for the size of bodies. Each
-costs every request, and the first answers a crash in its own words. Here they stand inside, next to
-the routes, which are what they are for.
+FastAPI puts three of its own around all others: for crashes, for traces, for the size of bodies.
+Each costs every request, and the first answers a crash in its own words. Here they stand inside,
+next to the routes, which are what they are for.
 """
 
 from __future__ import annotations

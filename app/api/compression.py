@@ -94,11 +94,11 @@ class _Uncoded:
 
 def takes_coding(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether a caller speaks of codings at all."""
-    return any(name == _ACCEPT_ENCODING for name, _ in headers)
+    return _ACCEPT_ENCODING in dict(headers)
 
 
 def _is_told(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(name == _VARY and _ACCEPT_ENCODING in value.lower() for name, value in headers)
+    return _ACCEPT_ENCODING in dict(headers).get(_VARY, b"").lower()
 
 
 def _may_be_coded(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -110,12 +110,17 @@ class _Entry:
 
 
 class _Flight:
-    """A request that is being answered, and those who wait for its answer."""
+    """A request that is being answered, and those who wait for its answer.
 
-    __slots__ = ("_waiting",)
+    Attributes:
+        is_over: Whether it is answered.
+    """
+
+    __slots__ = ("_waiting", "is_over")
 
     def __init__(self) -> None:
         self._waiting: list[asyncio.Event] = []
+        self.is_over = False
 
     async def landed(self) -> None:
         """Wait until it is answered."""
@@ -125,9 +130,9 @@ class _Flight:
 
     def land(self) -> None:
         """Let those go who wait."""
+        self.is_over = True
         for event in self._waiting:
             event.set()
-        self._waiting = []
 
 
 class AnswerLane:
@@ -214,6 +219,8 @@ class AnswerLane:
             self._land(key, mine)
 
     def _land(self, key: Key, flight: _Flight) -> None:
+        if flight.is_over:
+            return
         flight.land()
         if self._flights.get(key) is flight:
             del self._flights[key]
@@ -286,5 +293,6 @@ def _messages(entry: _Entry, etag: str | None, now: datetime) -> tuple[Message, 
 
 
 def _size(key: Key, entry: _Entry) -> int:
-    texts = sum(len(part) for part in key[1:])
-    return _OVERHEAD_BYTES + texts + len(entry.body or b"")
+    _, query, accept, coding = key
+    body = 0 if entry.body is None else len(entry.body)
+    return _OVERHEAD_BYTES + len(query) + len(accept) + len(coding) + body

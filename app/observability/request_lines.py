@@ -25,6 +25,9 @@ _MICROSECONDS: Final = 1_000_000
 # Without the time zone.
 _TIME_LENGTH: Final = len("2026-11-21T14:05:00")
 _encode: Final = msgspec.json.Encoder().encode
+# To look them up takes a lock.
+_root: Final = logging.getLogger()
+_logger: Final = lru_cache(maxsize=64)(logging.getLogger)
 # JSON lets these stand as they are, and some readers of logs take them for the end of a line.
 _LINE_ENDS: Final = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
 # Requests come in few kinds: the same address, names of parameters, status, caller.
@@ -132,9 +135,9 @@ def write_request(
         duration_ms: How long the request took.
         made_id: The request's id if it was made of chance here, so that it can hold no secret.
     """
-    if not logging.getLogger(name).isEnabledFor(level):
+    if not _logger(name).isEnabledFor(level):
         return
-    handlers = logging.getLogger().handlers
+    handlers = _root.handlers
     handler = handlers[0] if len(handlers) == 1 else None
     if isinstance(handler, LineHandler) and handler.is_direct:
         handler.write_request(name, level, pairs, duration_ms, made_id)

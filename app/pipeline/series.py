@@ -96,7 +96,8 @@ class SeriesAnswer:
     stamp: Stamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, like the next: nobody else sees them, and to freeze one takes as long as to look.
+@dataclass(slots=True)
 class _Asked:
     datasets: tuple[str, ...]
     query: SeriesQuery
@@ -107,7 +108,7 @@ class _Asked:
     is_expired_allowed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Loaded:
     """What is served of one dataset.
 
