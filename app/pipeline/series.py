@@ -61,7 +61,8 @@ class QueryLimits:
     timeout_s: float = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+# Made for every answer, and to freeze it takes as long as to find a key; nobody changes one.
+@dataclass(slots=True)
 class SeriesView:
     """A series as one caller asked for it.
 
@@ -78,7 +79,7 @@ class SeriesView:
     freshness: Freshness
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeriesAnswer:
     """What one caller asked for, of one or several datasets.
 

@@ -18,6 +18,8 @@ from app.pipeline.query import Column, Columns, iso_date
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = b"null"
 _DAYS_REMEMBERED: Final = 65_536
+_KEYS_REMEMBERED: Final = 20_000
+_SERIES_REMEMBERED: Final = 4
 
 
 def row_objects(found: Columns) -> bytes:
@@ -30,10 +32,10 @@ def row_objects(found: Columns) -> bytes:
         for place in found.missing.nonzero()[0].tolist():
             values[place] = _NULL
     begun = map(add, map(_begins.__getitem__, days), values)
-    ends = _Ends(found.dimensions)
     if found.has_one_key:
-        end = ends[found.keys.item(0)]
+        end = _ends_of(found.dimensions)[found.keys.item(0)]
         return (end + b",").join(begun) + end
+    ends = _Ends(found.dimensions)
     return b",".join(map(add, begun, map(ends.__getitem__, found.keys.tolist())))
 
 
@@ -59,8 +61,23 @@ class _Ends(dict[int, bytes]):
         pairs = [
             _pair(one.name, one.members.texts[one.of_keys.item(key)]) for one in self._dimensions
         ]
+        if len(self) >= _KEYS_REMEMBERED:
+            self.clear()
         self[key] = end = b"".join(pairs) + b"}"
         return end
+
+
+def _ends_of(dimensions: tuple[Column, ...]) -> _Ends:
+    """Return what is known of the keys of a series, whose own dimensions these are.
+
+    Charts ask for one key after the other, and often for the same one again.
+    """
+    if (known := _known_ends.get(id(dimensions))) is None:
+        if len(_known_ends) >= _SERIES_REMEMBERED:
+            _known_ends.clear()
+        # It holds the dimensions, so that no other object can get their address.
+        known = _known_ends[id(dimensions)] = _Ends(dimensions)
+    return known
 
 
 @lru_cache(maxsize=65_536)
@@ -69,3 +86,4 @@ def _pair(name: str, text: str) -> bytes:
 
 
 _begins: Final = _Begins()
+_known_ends: Final[dict[int, _Ends]] = {}

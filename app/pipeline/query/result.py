@@ -15,11 +15,12 @@ from app.pipeline.query.ratios import Floats
 from app.records import Grain
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Columns:
     """The rows of an answer by column; the cheapest way to read a few of them.
 
-    Rows of one key have the same members, so that these are noted once for each key.
+    Rows of one key have the same members, so that these are noted once for each key. Nobody changes
+    one; it is not frozen, because to make a frozen one takes as long as to cut its columns.
 
     Attributes:
         days: The date of each row, in days since 1970.
