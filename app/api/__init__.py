@@ -19,7 +19,9 @@ from app.api.meters import Meters
 from app.api.methods import MethodsMiddleware
 from app.api.middleware import RequestMiddleware
 from app.api.openapi import install_openapi
+from app.api.prepared import PreparedForms
 from app.api.problems import install_problems
+from app.api.ready import ReadyAnswers
 from app.api.routes import (
     datasets,
     health,
@@ -84,10 +86,16 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     install_problems(app)
     # The last that is added is the outermost. Pages of other origins ask first, without a key; and
     # an answer that is kept is given to those only who may have it.
-    app.add_middleware(SeriesShortcut)
+    forms = PreparedForms()
+    app.add_middleware(SeriesShortcut, forms=forms)
     app.add_middleware(CompressionMiddleware)
     if options.answer_cache_bytes:
-        app.add_middleware(AnswerLane, room_bytes=options.answer_cache_bytes, audience=audience_of)
+        app.add_middleware(
+            AnswerLane,
+            room_bytes=options.answer_cache_bytes,
+            audience=audience_of,
+            ready=ReadyAnswers(forms).find,
+        )
     app.add_middleware(MethodsMiddleware)
     app.add_middleware(AccessMiddleware, guard=options.guard)
     install_cors(app, options.cors_origins)

@@ -168,11 +168,6 @@ def header_text(text: str) -> str:
     return quote(text, safe=_PRINTABLE)
 
 
-def of_unchanged(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return those headers of an answer that its 304 has, too."""
-    return {name: text for name, text in headers.items() if name.lower() in OF_UNCHANGED}
-
-
 def _version(views: tuple[SeriesView, ...]) -> str:
     if len(views) == 1:
         return str(views[0].series.version)

@@ -12,10 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
 from app.api.answer_headers import (
+    OF_UNCHANGED,
     RawHeaders,
-    answer_headers,
     data_time,
-    of_unchanged,
     raw_headers,
 )
 from app.api.deps import Services
@@ -27,6 +26,9 @@ from app.api.writing.points import json_columns, json_lines, json_rows
 from app.api.writing.separated import csv_exact, csv_for_excel
 from app.api.writing.tables import arrow_stream, parquet_file
 from app.pipeline.series import SeriesAnswer
+
+# Where whoever has read what a request asks for leaves it: in the scope.
+READ: Final = "sac_series.read"
 
 Writer = Callable[[SeriesAnswer], Iterator[bytes]]
 
@@ -43,6 +45,8 @@ WRITERS: Final[dict[Format, Writer]] = {
 _AT_ONCE_ROWS: Final = 500
 _WHOLE_ROWS: Final = 10_000
 _CHUNK_BYTES: Final = 65_536
+NOT_MODIFIED: Final = HTTPStatus.NOT_MODIFIED.value
+_UNCHANGED: Final = frozenset(name.encode() for name in OF_UNCHANGED)
 
 
 async def answer_series(services: Services, asked: SeriesRequest, scope: Scope) -> Response:
@@ -55,7 +59,11 @@ async def answer_series(services: Services, asked: SeriesRequest, scope: Scope) 
     datasets = asked.datasets or (services.dataset(),)
     if slip is not None:
         slip.datasets, slip.pin = datasets, asked.pin
-    answer = await reader.read(datasets, asked.query, asked.pin, allow_expired=asked.allow_expired)
+    answer: SeriesAnswer | None = scope.get(READ)
+    if answer is None:
+        answer = await reader.read(
+            datasets, asked.query, asked.pin, allow_expired=asked.allow_expired
+        )
     if slip is not None:
         slip.stamp = answer.stamp
         slip.etag, slip.data_time = etag_of(answer, asked), data_time(answer)
@@ -71,17 +79,16 @@ async def series_response(
     status is sent: what fails then is a problem; what fails later breaks the connection.
     """
     etag = etag or etag_of(answer, asked)
-    form, path, query = asked.format, scope["path"], scope["query_string"].decode("latin-1")
+    form = asked.format
     if (known := matching(asked.if_none_match, etag)) is not None:
-        told = {"ETag": known, **of_unchanged(answer_headers(answer, form, path, query))}
-        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=told)
-    headers = [(b"etag", etag.encode()), *raw_headers(answer, form, path, query)]
+        return _WholeResponse(unchanged_headers(answer, form, known), b"", NOT_MODIFIED)
+    if (small := small_answer(answer, form, scope, etag)) is not None:
+        return _WholeResponse(*small)
+    headers = _headers_of(answer, form, scope, etag)
     slices = WRITERS[form](answer)
-    rows = sum([len(view.result) for view in answer.views])
-    if rows <= _AT_ONCE_ROWS:
-        return _WholeResponse(headers, b"".join(slices))
-    if rows <= _WHOLE_ROWS:
-        return _WholeResponse(headers, await asyncio.to_thread(b"".join, slices))
+    if _rows_of(answer) <= _WHOLE_ROWS:
+        body = await asyncio.to_thread(b"".join, slices)
+        return _WholeResponse(_with_length(headers, body), body)
     chunks = _chunks(slices)
     first = await asyncio.to_thread(next, chunks)
     response = StreamingResponse(chain([first], chunks))
@@ -89,19 +96,49 @@ async def series_response(
     return response
 
 
+def unchanged_headers(answer: SeriesAnswer, form: Format, etag: str) -> RawHeaders:
+    """Return the headers of a 304, as they are sent."""
+    headers = raw_headers(answer, form, "", "")
+    return [(b"etag", etag.encode("latin-1")), *(one for one in headers if one[0] in _UNCHANGED)]
+
+
+def small_answer(
+    answer: SeriesAnswer, form: Format, scope: Scope, etag: str
+) -> tuple[RawHeaders, bytes] | None:
+    """Return headers and body of an answer as they are sent; None if it takes long to write."""
+    if _rows_of(answer) > _AT_ONCE_ROWS:
+        return None
+    body = b"".join(WRITERS[form](answer))
+    return _with_length(_headers_of(answer, form, scope, etag), body), body
+
+
+def _rows_of(answer: SeriesAnswer) -> int:
+    return sum([len(view.result) for view in answer.views])
+
+
+def _headers_of(answer: SeriesAnswer, form: Format, scope: Scope, etag: str) -> RawHeaders:
+    query = scope["query_string"].decode("latin-1")
+    return [(b"etag", etag.encode()), *raw_headers(answer, form, scope["path"], query)]
+
+
+def _with_length(headers: RawHeaders, body: bytes) -> RawHeaders:
+    return [*headers, (b"content-length", b"%d" % len(body))]
+
+
 class _WholeResponse(Response):
-    """An answer whose headers are as they are sent already; only the length is added.
+    """An answer whose headers are as they are sent already.
 
     Args:
         headers: Names in lower case.
         body: All of it.
+        status: As it is sent.
     """
 
-    def __init__(self, headers: RawHeaders, body: bytes) -> None:
-        self.status_code = HTTPStatus.OK.value
+    def __init__(self, headers: RawHeaders, body: bytes, status: int = HTTPStatus.OK.value) -> None:
+        self.status_code = status
         self.background = None
         self.body = body
-        self.raw_headers = [*headers, (b"content-length", b"%d" % len(body))]
+        self.raw_headers = headers
 
 
 def _chunks(slices: Iterator[bytes]) -> Iterator[bytes]:

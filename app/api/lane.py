@@ -63,6 +63,16 @@ class Slip:
     data_time: datetime | None = None
 
 
+# What an answer was made from, its status, its headers, and its body.
+Ready = tuple[Slip, int, RawHeaders, bytes]
+
+
+def nothing_ready(scope: Scope, known: Conditions, services: Services) -> Ready | None:
+    """Return no answer: all are made inside."""
+    del scope, known, services
+    return None
+
+
 def slip_of(scope: Scope) -> Slip | None:
     """Return where to note what the lane must know; None if nothing is kept."""
     slip: Slip | None = scope.get(_SLIP)
@@ -79,16 +89,21 @@ class _Entry:
         status: 200 or 304.
         headers: As they were sent.
         body: As it goes over the wire; None if only the 304 is known.
-
-    Attributes:
         query_names: The names of the query string, if they are known.
     """
 
     __slots__ = ("_headers", "_status", "_unchanged", "_whole", "body", "query_names", "slip")
 
-    def __init__(self, slip: Slip, status: int, headers: RawHeaders, body: bytes | None) -> None:
+    def __init__(
+        self,
+        slip: Slip,
+        status: int,
+        headers: RawHeaders,
+        body: bytes | None,
+        query_names: tuple[str, ...] | None = None,
+    ) -> None:
         self.slip = slip
-        self.query_names: tuple[str, ...] | None = None
+        self.query_names = query_names
         self.body = body if status == _OK else None
         self._status = status
         self._headers = headers
@@ -144,6 +159,7 @@ class AnswerLane:
         app: The app inside.
         room_bytes: Most bytes to keep; the answers that were not asked for longest go first.
         audience: Tells who may be given the same answer.
+        ready: Makes an answer that can be made without waiting; else it returns None.
     """
 
     def __init__(
@@ -151,10 +167,12 @@ class AnswerLane:
         app: ASGIApp,
         room_bytes: int,
         audience: Callable[[Scope], Hashable] = everyone,
+        ready: Callable[[Scope, Conditions, Services], Ready | None] = nothing_ready,
     ) -> None:
         self._app = app
         self._room = room_bytes
         self._audience = audience
+        self._ready = ready
         self._kept: OrderedDict[Key, _Entry] = OrderedDict()
         self._used = 0
         self._flights: dict[Key, _Flight] = {}
@@ -173,10 +191,24 @@ class AnswerLane:
             await flight.landed()
             again = self._again(key, known.if_none_match, services, state)
         if again is None:
+            again = self._at_once(key, scope, known, services)
+        if again is None:
             await self._first(key, scope, receive, send)
             return
         for message in again:
             await send(message)
+
+    def _at_once(
+        self, key: Key, scope: Scope, known: Conditions, services: Services
+    ) -> tuple[Message, Message] | None:
+        """Return an answer that can be made without waiting, and keep it."""
+        ready = self._ready(scope, known, services)
+        if ready is None:
+            return None
+        slip, status, headers, body = ready
+        if slip.stamp is not None:
+            self._keep(key, _Entry(slip, status, headers, body, scope["state"].get(QUERY_NAMES)))
+        return _both(status, headers, body)
 
     def _again(
         self, key: Key, if_none_match: str | None, services: Services, state: dict[str, Any]
@@ -286,6 +318,10 @@ def _messages(entry: _Entry, etag: str | None, now: datetime) -> tuple[Message, 
     else:
         status, body = _NOT_MODIFIED, b""
         headers = [(b"etag", etag.encode("latin-1")), *own, *entry.unchanged()]
+    return _both(status, headers, body)
+
+
+def _both(status: int, headers: RawHeaders, body: bytes | None) -> tuple[Message, Message]:
     return (
         {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body},

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from starlette.types import Scope
+
+from app.api.fields import QUERY_NAMES, Conditions
 from app.api.params import SeriesRequest
+from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX
 from app.pipeline.query import EXCLUDED_MARK, PREFIX_MARK, parse_end, parse_start
 
@@ -93,6 +97,25 @@ class PreparedForms:
     def find(self, form: Form) -> PreparedRequest | None:
         """Return what is known of a form."""
         return self._known.get(form)
+
+    def asked(self, scope: Scope, known: Conditions) -> SeriesRequest | None:
+        """Return what a request asks for if its form is known; None for any other.
+
+        Args:
+            scope: The request; the names of its query string are noted in its state.
+            known: Its headers.
+        """
+        split = form_of(scope["query_string"], known.accept)
+        prepared = None if split is None else self._known.get(split[0])
+        if split is None or prepared is None:
+            return None
+        try:
+            asked = prepared.request(split[1], known.if_none_match)
+        except BadQueryError:
+            # There may be more to say than this.
+            return None
+        scope.setdefault("state", {})[QUERY_NAMES] = prepared.query_names
+        return asked
 
     def learn(self, form: Form, asked: SeriesRequest) -> None:
         """Remember what a query string of a form came to, if others can be read by it.

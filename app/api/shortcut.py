@@ -22,12 +22,12 @@ from typing_extensions import override
 
 from app.api.answers import answer_series
 from app.api.deps import Services
-from app.api.fields import QUERY_NAMES, Conditions
+from app.api.fields import Conditions
 from app.api.lane import SERIES_PATH
 from app.api.params import SeriesRequest, series_request, texts_of
 from app.api.prepared import PreparedForms, form_of
 from app.api.problems import error_response
-from app.errors import BadQueryError, SeriesError
+from app.errors import SeriesError
 
 
 class SeriesShortcut:
@@ -35,12 +35,13 @@ class SeriesShortcut:
 
     Args:
         app: The framework.
+        forms: Where forms of query strings are remembered.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, forms: PreparedForms) -> None:
         self._app = app
         self._read = QuickReader(series_request)
-        self._forms = PreparedForms()
+        self._forms = forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only `GET /series` is looked at."""
@@ -49,7 +50,8 @@ class SeriesShortcut:
             return
         services: Services = scope["app"].state.services
         try:
-            asked = self._at_once(scope) or await self._asked(scope, receive)
+            asked = self._forms.asked(scope, Conditions(scope["headers"]))
+            asked = asked or await self._asked(scope, receive)
             if asked is None:
                 await self._app(scope, receive, send)
                 return
@@ -57,21 +59,6 @@ class SeriesShortcut:
         except SeriesError as error:
             response = error_response(Request(scope), error)
         await response(scope, receive, send)
-
-    def _at_once(self, scope: Scope) -> SeriesRequest | None:
-        """Read a query string of a form that is known; None for any other."""
-        conditions = Conditions(scope["headers"])
-        split = form_of(scope["query_string"], conditions.accept)
-        prepared = None if split is None else self._forms.find(split[0])
-        if split is None or prepared is None:
-            return None
-        try:
-            asked = prepared.request(split[1], conditions.if_none_match)
-        except BadQueryError:
-            # There may be more to say than this.
-            return None
-        scope.setdefault("state", {})[QUERY_NAMES] = prepared.query_names
-        return asked
 
     async def _asked(self, scope: Scope, receive: Receive) -> SeriesRequest | None:
         """Read any query string; None if the framework must look at it."""

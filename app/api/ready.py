@@ -1,0 +1,67 @@
+"""Answers at once what is at hand: a question of a known form, small, that nobody wants coded.
+
+It is what the long way answers, made by the same functions; but nothing on it has to wait, so no
+door, task or response must be made for it. Whatever is not so simple goes the long way.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.types import Scope
+
+from app.api.answer_headers import data_time
+from app.api.answers import NOT_MODIFIED, READ, small_answer, unchanged_headers
+from app.api.deps import Services
+from app.api.fields import Conditions
+from app.api.lane import Ready, Slip
+from app.api.params import SeriesRequest
+from app.api.prepared import PreparedForms
+from app.api.validators import etag_of, matching
+from app.errors import SeriesError
+from app.pipeline.series import SeriesAnswer
+
+
+class ReadyAnswers:
+    """Makes them.
+
+    Args:
+        forms: Where forms of query strings are remembered.
+    """
+
+    def __init__(self, forms: PreparedForms) -> None:
+        self._forms = forms
+
+    def find(self, scope: Scope, known: Conditions, services: Services) -> Ready | None:
+        """Return the answer to a `GET /series`; None if it must go the long way.
+
+        Args:
+            scope: The request.
+            known: Its headers.
+            services: Those of the app.
+        """
+        if known.accept_encoding or (asked := self._forms.asked(scope, known)) is None:
+            return None
+        try:
+            datasets = asked.datasets or (services.dataset(),)
+            answer = services.reader.read_at_once(
+                datasets, asked.query, asked.pin, allow_expired=asked.allow_expired
+            )
+        except SeriesError:
+            # The long way finds the same, and has the words for it.
+            return None
+        return None if answer is None else _ready(scope, datasets, asked, answer)
+
+
+def _ready(
+    scope: Scope, datasets: tuple[str, ...], asked: SeriesRequest, answer: SeriesAnswer
+) -> Ready | None:
+    etag = etag_of(answer, asked)
+    slip = Slip(datasets, asked.pin, answer.stamp, etag, data_time(answer))
+    if (known := matching(asked.if_none_match, etag)) is not None:
+        return slip, NOT_MODIFIED, unchanged_headers(answer, asked.format, known), b""
+    if (small := small_answer(answer, asked.format, scope, etag)) is None:
+        # The long way writes it, and need not read it anew.
+        scope[READ] = answer
+        return None
+    return slip, HTTPStatus.OK.value, *small
