@@ -53,7 +53,20 @@ class CrashMiddleware:
 
 
 class SeriesApp(FastAPI):
-    """An app that passes a request to its middlewares first, and then to the framework's."""
+    """An app that passes a request to its middlewares first, and then to the framework's.
+
+    The framework's telemetry must be off: requests do not pass it.
+    """
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        stack = self.middleware_stack
+        if scope["type"] != "http" or stack is None or self.root_path:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = self
+            await stack(scope, receive, send)
 
     @override
     def build_middleware_stack(self) -> ASGIApp:

@@ -90,9 +90,15 @@ class _Entry:
         headers: As they were sent.
         body: As it goes over the wire; None if only the 304 is known.
         query_names: The names of the query string, if they are known.
+
+    Attributes:
+        size: Bytes that it takes, once it is kept.
     """
 
-    __slots__ = ("_headers", "_status", "_unchanged", "_whole", "body", "query_names", "slip")
+    __slots__ = (
+        *("_headers", "_status", "_unchanged", "_whole"),
+        *("body", "query_names", "size", "slip"),
+    )
 
     def __init__(
         self,
@@ -107,6 +113,7 @@ class _Entry:
         self.body = body if status == _OK else None
         self._status = status
         self._headers = headers
+        self.size = 0
         self._whole: RawHeaders | None = None
         self._unchanged: RawHeaders | None = None
 
@@ -261,14 +268,15 @@ class AnswerLane:
         self._drop(key)
         if entry.body is not None and len(entry.body) > self._room // _LARGEST_SHARE:
             entry.body = None
+        entry.size = _size(key, entry)
         self._kept[key] = entry
-        self._used += _size(key, entry)
+        self._used += entry.size
         while self._used > self._room:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Key) -> None:
         if (entry := self._kept.pop(key, None)) is not None:
-            self._used -= _size(key, entry)
+            self._used -= entry.size
 
 
 class _Seen:

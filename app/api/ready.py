@@ -7,6 +7,7 @@ door, task or response must be made for it. Whatever is not so simple goes the l
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Final
 
 from starlette.types import Scope
 
@@ -20,6 +21,8 @@ from app.api.prepared import PreparedForms
 from app.api.validators import etag_of, matching
 from app.errors import SeriesError
 from app.pipeline.series import SeriesAnswer
+
+_OK: Final = HTTPStatus.OK.value
 
 
 class ReadyAnswers:
@@ -64,4 +67,4 @@ def _ready(
         # The long way writes it, and need not read it anew.
         scope[READ] = answer
         return None
-    return slip, HTTPStatus.OK.value, *small
+    return slip, _OK, *small

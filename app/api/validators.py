@@ -34,7 +34,9 @@ def etag_of(answer: SeriesAnswer, asked: SeriesRequest) -> str:
     the age means is in: a series that turns stale or expires has another ETag.
     """
     query = asked.query
-    filters = [(name, sorted(found)) for name, found in query.filters.items()]
+    filters = [
+        (name, found if len(found) == 1 else sorted(found)) for name, found in query.filters.items()
+    ]
     parts = (_WRITING, asked.format, sorted(filters), _rest_of(query))
     told = b"".join([_told(view) for view in answer.views])
     digest = hashlib.blake2b(_encode(parts) + told, digest_size=_LENGTH)

@@ -90,7 +90,7 @@ def parse_pin(version: int | None, as_of: str | None) -> Pin:
         BadQueryError: Both are given, or the time is none or has no time zone.
     """
     if as_of is None:
-        return Pin(version)
+        return NEWEST if version is None else Pin(version)
     if version is not None:
         raise BadQueryError(
             "Both 'version' and 'as_of' are given.", parameter="as_of", next_step="Give one."

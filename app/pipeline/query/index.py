@@ -230,7 +230,8 @@ class SeriesIndex:
             first: First day.
             last: Last day.
         """
-        whole = (first, last) == self._within(first, last)
+        lowest, highest = self.bounds
+        whole = first <= lowest and highest <= last
         if isinstance(keys, slice):
             start, stop = self.offsets.item(keys.start), self.offsets.item(keys.stop)
             if whole:
@@ -249,11 +250,6 @@ class SeriesIndex:
     def keys_of(self, rows: Places) -> Ints:
         """Return the key of each of some rows."""
         return self.key_of_row[rows]
-
-    def _within(self, first: int, last: int) -> tuple[int, int]:
-        """Return a window as it is if it leaves no date out."""
-        lowest, highest = self.bounds
-        return min(first, lowest), max(last, highest)
 
     def _grouped(self, kept: tuple[int, ...]) -> Grouping:
         if kept == tuple(range(len(self.dimensions))):

@@ -115,7 +115,7 @@ def _stored_points(
     start, stop = _page(total, page, guards)
     if plan.sort:
         rows = _sorted_rows(index, rows, plan)
-    shown = part_of(rows, start, stop)
+    shown = rows if stop - start == total else part_of(rows, start, stop)
     found = Columns(
         index.days[shown],
         index.stored[shown],

@@ -89,8 +89,9 @@ def keys_of(index: SeriesIndex, codes: Mapping[int, tuple[int, ...]]) -> Places:
 def share(index: SeriesIndex, codes: Mapping[int, tuple[int, ...]]) -> float:
     """Guess which share of the keys has one of the codes in each of the dimensions."""
     found = 1.0
+    sizes = index.sizes
     for place, wanted in codes.items():
-        found *= len(wanted) / max(index.sizes[place], 1)
+        found *= len(wanted) / (sizes[place] or 1)
     return found
 
 
