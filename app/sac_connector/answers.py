@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import SourceAnswerError
+from app.sac_connector.bodies import Body
 from app.sac_connector.uniform import UniformRows
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ class _EntitySet(msgspec.Struct):
     name: str
 
 
-def parse_providers(body: bytes) -> list[Provider]:
+def parse_providers(body: Body) -> list[Provider]:
     """Read the list of models.
 
     Raises:
@@ -62,7 +63,7 @@ def parse_providers(body: bytes) -> list[Provider]:
     return _decoded(body, list[Provider])
 
 
-def parse_service_document(body: bytes) -> frozenset[str]:
+def parse_service_document(body: Body) -> frozenset[str]:
     """Return the names of the entity sets that a model offers.
 
     Raises:
@@ -71,7 +72,7 @@ def parse_service_document(body: bytes) -> frozenset[str]:
     return frozenset(entity_set.name for entity_set in _decoded(body, list[_EntitySet]))
 
 
-def _decoded(body: bytes, form: type[T]) -> T:
+def _decoded(body: Body, form: type[T]) -> T:
     try:
         return msgspec.json.decode(decode_envelope(body).value, type=form)
     except _UNREADABLE as error:
@@ -94,7 +95,7 @@ _ROWS_BEGIN: Final = b'"value":['
 _HEAD_WITHIN_BYTES: Final = 10_000
 
 
-def outline(body: bytes) -> Envelope | None:
+def outline(body: Body) -> Envelope | None:
     """Read everything of an answer but its rows, without looking at these.
 
     The rows are what lies between the first place where they can begin and the last where they
@@ -104,8 +105,9 @@ def outline(body: bytes) -> Envelope | None:
     Returns:
         The envelope; None if the answer must be read as a whole to tell.
     """
-    start = body.find(_ROWS_BEGIN, 0, _HEAD_WITHIN_BYTES) + len(_ROWS_BEGIN) - 1
-    end = body.rfind(b"]") + 1
+    begin, last = bytes(body[:_HEAD_WITHIN_BYTES]), max(0, len(body) - 2 * _HEAD_WITHIN_BYTES)
+    start = begin.find(_ROWS_BEGIN) + len(_ROWS_BEGIN) - 1
+    end = last + bytes(body[last:]).rfind(b"]") + 1
     rest = b"".join((body[:start], _MARK, body[end:]))
     if start >= end or len(rest) > 2 * _HEAD_WITHIN_BYTES or rest.count(_MARK) != 1:
         return None
@@ -118,7 +120,7 @@ def outline(body: bytes) -> Envelope | None:
     return replace(found, value=msgspec.Raw(memoryview(body)[start:end]))
 
 
-def decode_envelope(body: bytes) -> Envelope:
+def decode_envelope(body: Body) -> Envelope:
     """Read everything of an answer but its rows.
 
     Annotation names are matched without regard to letter case, and counts may be numbers or

@@ -17,8 +17,9 @@ from app.errors import (
     UnsafeLinkError,
 )
 from app.sac_connector import answers, wire
+from app.sac_connector.bodies import Body
 
-Fetch = Callable[[str], Awaitable[bytes]]
+Fetch = Callable[[str], Awaitable[Body]]
 Decode = Callable[[msgspec.Raw, int], pa.Table]
 
 
@@ -57,14 +58,14 @@ class Chain:
     decode: Decode
     expected: int | None = None
     probe: Callable[[], Awaitable[int | None]] | None = None
-    first: bytes | None = None
+    first: Body | None = None
     received: int = 0
     numbered: bool = True
     _pages: int = 0
     _visited: set[str] = field(default_factory=set)
     _untied: bool = False
     _last_key: tuple[str | None, ...] | None = None
-    _fetching: asyncio.Task[bytes] | None = None
+    _fetching: asyncio.Task[Body] | None = None
 
     async def pages(self) -> AsyncGenerator[Fetched]:
         """Yield the pages in order; end normally only when they are all there.
@@ -102,7 +103,7 @@ class Chain:
         """Return the rows of all pages as one table."""
         return pa.concat_tables([page.rows async for page in self.pages()])
 
-    async def _body(self) -> bytes:
+    async def _body(self) -> Body:
         if self._fetching is None:
             raise RuntimeError("No page was asked for.")
         try:
@@ -113,7 +114,7 @@ class Chain:
         self.query, self._untied = self.query.plain, self.query.tie is not None
         return await self._start(self.query.page())
 
-    async def _read(self, url: str, body: bytes) -> tuple[answers.Envelope, pa.Table]:
+    async def _read(self, url: str, body: Body) -> tuple[answers.Envelope, pa.Table]:
         """Decode a page, and ask for the one it links to before that."""
         number = self._pages + 1
         outline = answers.outline(body)
@@ -142,11 +143,11 @@ class Chain:
             # Awaited, so that a failed look-ahead does not end as an exception nobody saw.
             await asyncio.gather(self._fetching, return_exceptions=True)
 
-    async def _get(self, url: str) -> bytes:
+    async def _get(self, url: str) -> Body:
         known, self.first = self.first, None
         return await self.fetch(url) if known is None else known
 
-    def _start(self, url: str) -> asyncio.Task[bytes]:
+    def _start(self, url: str) -> asyncio.Task[Body]:
         """Ask for a page now, to be awaited later.
 
         Raises:

@@ -7,18 +7,21 @@ as httpx does it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from urllib.request import getproxies
 
 import httpcore
 import httpx
 from typing_extensions import override
 
-from app.sac_connector.connections import Network
+from app.sac_connector.bodies import Bodies
+from app.sac_connector.connections import Network, Stream
 
+# Of a request: where its body may stay.
+BODIES: Final = "bodies"
 _PROXIES: Final = frozenset({"http", "https", "all"})
 _ERRORS: Final = (
     httpcore.TimeoutException,
@@ -84,10 +87,11 @@ class LargeReads(httpx.AsyncBaseTransport):
                     extensions=request.extensions,
                 )
             )
+        body = _Body(response, request.extensions)
         return httpx.Response(
             response.status,
-            headers=response.headers,
-            stream=_Body(response),
+            headers=body.headers,
+            stream=body,
             extensions=response.extensions,
         )
 
@@ -98,12 +102,39 @@ class LargeReads(httpx.AsyncBaseTransport):
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
+    """The body of an answer.
+
+    Args:
+        response: The answer.
+        extensions: Those of the request. Whoever names `Bodies` there gets a large body as one
+            `memoryview` into them.
+
+    Attributes:
+        headers: The headers of the answer, as they were sent.
+    """
+
+    def __init__(self, response: httpcore.Response, extensions: Mapping[str, Any]) -> None:
         self._response = response
+        self._bodies = extensions.get(BODIES)
+        self._timeout = extensions.get("timeout", {}).get("read")
+        stream = response.extensions.get("network_stream")
+        self._stream = stream if isinstance(stream, Stream) and stream.body_bytes else None
+        self.headers = response.headers
+        if self._stream is not None:
+            length = b"%d" % self._stream.body_bytes
+            self.headers = [
+                (name, length if name.lower() == b"content-length" else value)
+                for name, value in response.headers
+            ]
 
     @override
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[Any]:
         with as_httpx():
+            if self._stream is not None:
+                room = (self._bodies or Bodies()).room(self._stream.body_bytes)
+                await self._stream.read_body(room, self._timeout)
+                yield bytes(room) if self._bodies is None else room
+            # Unless it is asked for the end too, httpcore closes the connection.
             async for part in self._response.aiter_stream():
                 yield part
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from app.errors import QueryRefusedError, SourceAnswerError
 from app.sac_connector import answers, wire
 from app.sac_connector.auth import Clock, Token
+from app.sac_connector.bodies import Body
 from app.sac_connector.chain import Chain
 from app.sac_connector.edmx import EntitySchema, parse_metadata
 from app.sac_connector.transport import JSON, XML, ExportTransport, PullBudget
@@ -44,7 +45,7 @@ class Session:
         """
         await self.budget.within(self.budget.retrier.call(self.token))
 
-    async def get(self, url: str, kind: str = JSON) -> bytes:
+    async def get(self, url: str, kind: str = JSON) -> Body:
         """Return the body of a good answer.
 
         Raises:
@@ -112,7 +113,7 @@ class ModelReader:
         """
         if self.knows(model_id):
             return self._models[model_id]
-        schema = parse_metadata(await session.get(f"{session.root}$metadata", XML))
+        schema = parse_metadata(bytes(await session.get(f"{session.root}$metadata", XML)))
         entity_sets = answers.parse_service_document(await session.get(session.root))
         model = Model(schema, entity_sets, self._clock.now())
         self._models[model_id] = model

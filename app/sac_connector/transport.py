@@ -10,7 +10,9 @@ import httpx
 
 from app.errors import DeadlineExceededError, SourceAnswerError, SourceError
 from app.sac_connector.auth import Clock
+from app.sac_connector.bodies import Bodies, Body
 from app.sac_connector.faults import CLIENT_ERRORS, Answer, export_fault, transport_fault
+from app.sac_connector.large_reads import BODIES
 from app.sac_connector.retry import Retrier
 from app.sac_connector.wire import CUSTOM_AUTH_HEADERS
 
@@ -18,12 +20,15 @@ T = TypeVar("T")
 JSON: Final = "json"
 XML: Final = "xml"
 _LONGEST_TYPE: Final = 60
+# Tells a web page from data.
+_BEGIN_BYTES: Final = 4096
 
 
 class Budget(Protocol):
-    """What one pull may still spend."""
+    """What one pull may still spend, and where it keeps what it reads."""
 
     retrier: Retrier
+    bodies: Bodies
 
     async def within(self, work: Awaitable[T]) -> T:
         """Await `work`, but not beyond the deadline."""
@@ -40,6 +45,7 @@ class PullBudget:
 
     def __init__(self, retrier: Retrier, deadline_s: float) -> None:
         self.retrier = retrier
+        self.bodies = Bodies()
         self._deadline_s = deadline_s
         self._ends_at = asyncio.get_running_loop().time() + deadline_s
 
@@ -78,7 +84,7 @@ class ExportTransport:
         self._clock = clock
         self._places = asyncio.Semaphore(parallel)
 
-    async def get(self, url: str, budget: Budget, kind: str = JSON) -> bytes:
+    async def get(self, url: str, budget: Budget, kind: str = JSON) -> Body:
         """Return the body of a good answer.
 
         Args:
@@ -89,27 +95,34 @@ class ExportTransport:
         Raises:
             SourceError: The request was refused, failed for good, or time or tries ran out.
         """
-        return await budget.within(budget.retrier.call(lambda: self._get_once(url, kind)))
+        return await budget.within(budget.retrier.call(lambda: self._get_once(url, budget, kind)))
 
-    async def _get_once(self, url: str, kind: str) -> bytes:
+    async def _get_once(self, url: str, budget: Budget, kind: str) -> Body:
         headers = {"Accept": f"application/{kind}", **CUSTOM_AUTH_HEADERS}
         try:
             async with (
                 self._places,
                 self._client.stream(
-                    "GET", url, auth=self._auth, headers=headers, follow_redirects=False
+                    "GET",
+                    url,
+                    auth=self._auth,
+                    headers=headers,
+                    follow_redirects=False,
+                    extensions={BODIES: budget.bodies},
                 ) as response,
             ):
                 # Not `aread()`: a response that knows its body keeps it until the garbage
                 # collector comes by, and bodies are large.
-                body = b"".join([part async for part in response.aiter_bytes()])
+                parts = [part async for part in response.aiter_bytes()]
+                body: Body = parts[0] if len(parts) == 1 else b"".join(parts)
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
-        answer = Answer(response.status_code, response.headers, body)
+        begin = body if isinstance(body, bytes) else bytes(body[:_BEGIN_BYTES])
+        answer = Answer(response.status_code, response.headers, begin)
         fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)
         if fault is not None:
             raise fault
-        return answer.body
+        return body
 
 
 def _wrong_type(answer: Answer, kind: str) -> SourceError | None:

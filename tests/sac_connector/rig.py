@@ -219,7 +219,7 @@ class Rig:
 
     async def get(self, url: str = PAGE_URL) -> bytes:
         """GET an address of the export service."""
-        return await self.transport.get(url, self.budget())
+        return bytes(await self.transport.get(url, self.budget()))
 
 
 def build(
