@@ -215,9 +215,9 @@ async def open_client(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
-    async with TracedClient(
-        tracing, timeout=timeout, follow_redirects=False, transport=large_reads.transport()
-    ) as client:
+    reads = large_reads.transport(settings.sac_tenant_url, settings.sac_token_url)
+    client = TracedClient(tracing, timeout=timeout, follow_redirects=False, transport=reads)
+    async with client:
         yield client
 
 

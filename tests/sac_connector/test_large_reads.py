@@ -143,6 +143,50 @@ async def test_tls_is_spoken_and_its_certificate_checked(
         assert (await got(url)).content == BODY
 
 
+@pytest.mark.parametrize(
+    ("addresses", "secure"),
+    [
+        ((), True),
+        ((None, None), True),
+        (("http://127.0.0.1:1", None), True),
+        (("https://tenant.example", "http://127.0.0.1:1"), True),
+        (("http://127.0.0.1:1", "https://tenant.example"), True),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2"), False),
+    ],
+)
+def test_what_is_wrong_with_the_trusted_certificates_is_told_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, addresses: tuple[str | None, ...], secure: bool
+) -> None:
+    """Whatever may need TLS gets it ready at once, or fails at once; plain HTTP does neither."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificate")
+    if not secure:
+        assert isinstance(large_reads.transport(*addresses), LargeReads)
+        return
+    with pytest.raises(FileNotFoundError):
+        large_reads.transport(*addresses)
+
+
+async def test_tls_that_was_left_for_later_is_checked_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first address that needs it gets it, with the same trust."""
+    context = certified(tmp_path, "127.0.0.1")
+    async with (
+        served(context) as url,
+        served() as plain,
+        httpx.AsyncClient(transport=LargeReads(secure=False), timeout=10) as client,
+    ):
+        assert (await client.get(plain)).content == BODY
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await client.get(url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+    async with (
+        served(context) as url,
+        httpx.AsyncClient(transport=LargeReads(secure=False), timeout=10) as client,
+    ):
+        assert (await client.get(url)).content == BODY
+
+
 def test_a_proxy_is_left_to_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the environment names a proxy, the client keeps the transports that go through it."""
     names = ("http_proxy", "https_proxy", "all_proxy")
