@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import date
@@ -154,16 +155,19 @@ class Puller:
         pull = self._sources[definition.source].pull(definition, progress, since=since)
         normalizer = Normalizer(definition)
         adding: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
+        # Arrow keeps memory for each thread, and a thread that is new to it makes all of it anew.
+        adder, loop = ThreadPoolExecutor(1), asyncio.get_running_loop()
         try:
             async with aclosing(pull.pages()) as pages:
                 async for page in pages:
                     # One page is added up while the next is read, and no more are held.
                     await adding
-                    adding = asyncio.ensure_future(asyncio.to_thread(normalizer.add, page))
+                    adding = loop.run_in_executor(adder, normalizer.add, page)
             await adding
+            series = await loop.run_in_executor(adder, normalizer.finish)
         finally:
             await asyncio.gather(adding, return_exceptions=True)
-        series = await asyncio.to_thread(normalizer.finish)
+            adder.shutdown(wait=False)
         _check_days(definition, pull.report, series)
         return series, pull.report
 
