@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -21,11 +20,13 @@ WARNING_CODE_HEADER: Final = "X-Series-Warning-Code"
 VERSION_HEADER: Final = "X-Series-Version"
 FRESHNESS_HEADER: Final = "X-Series-Freshness"
 TOTAL_HEADER: Final = "X-Series-Total"
+_TOTAL: Final = TOTAL_HEADER.lower().encode()
 # Both choose the form of an answer, so a cache must keep one for each.
 VARY: Final = "Accept, Accept-Encoding"
 # What a 304 tells beside its ETag. For all else the tag stands, and the caller has it already; a
 # sender is asked not to repeat it (RFC 9110, 15.4.5).
 OF_UNCHANGED: Final = frozenset({"age", "cache-control", "vary", FRESHNESS_HEADER.lower()})
+RAW_OF_UNCHANGED: Final = frozenset(name.encode() for name in OF_UNCHANGED)
 _SHOWN_IN_PLACE: Final = {Format.JSON, Format.COLUMNS}
 _NAMES_IN_FILE_NAME: Final = 3
 _CURSOR: Final = "cursor"
@@ -37,8 +38,10 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
 RawHeaders = list[tuple[bytes, bytes]]
 
 
-def answer_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> dict[str, str]:
-    """Return all headers of an answer but its ETag, type and length.
+def raw_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> RawHeaders:
+    """Return all headers of an answer but its ETag and length, as they are sent.
+
+    What all answers from one version share is made once.
 
     Args:
         answer: What is answered.
@@ -46,36 +49,21 @@ def answer_headers(answer: SeriesAnswer, form: Format, path: str, query: str) ->
         path: Path of the request, for the link to the next page.
         query: Its query string as it arrived.
     """
-    return {**_shared(answer, form), **_own(answer, path, query)}
-
-
-def raw_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> RawHeaders:
-    """Return the same, and the type, as they are sent.
-
-    What all answers from one version share is made once.
-    """
     if len(answer.views) != 1:
-        shared = _raw(_typed(answer, form))
+        shared = _shared(answer, form)
     else:
         (view,) = answer.views
         metadata = view.series.metadata
         made_of = (metadata, view.series.version, view.notice, view.freshness, form)
         shared = _shared_headers.of(
-            metadata.dataset, (*made_of, view.result.grain), lambda *_: _raw(_typed(answer, form))
+            metadata.dataset, (*made_of, view.result.grain), lambda *_: _shared(answer, form)
         )
-    return [*shared, *_raw(_own(answer, path, query))]
+    return [*shared, *_own(answer, path, query)]
 
 
-def _typed(answer: SeriesAnswer, form: Format) -> dict[str, str]:
-    return {**_shared(answer, form), "Content-Type": MEDIA_TYPES[form]}
-
-
-def _raw(headers: Mapping[str, str]) -> RawHeaders:
-    return [(name.lower().encode(), text.encode("latin-1")) for name, text in headers.items()]
-
-
-def _shared(answer: SeriesAnswer, form: Format) -> dict[str, str]:
+def _shared(answer: SeriesAnswer, form: Format) -> RawHeaders:
     headers = {
+        "Content-Type": MEDIA_TYPES[form],
         VERSION_HEADER: _version(answer.views),
         FRESHNESS_HEADER: least_fresh(answer.views).freshness.state.value,
         # Of the data's own time, never of the answer's.
@@ -91,17 +79,18 @@ def _shared(answer: SeriesAnswer, form: Format) -> dict[str, str]:
     if notice.text is not None and notice.code is not None:
         headers[WARNING_HEADER] = header_text(notice.text)
         headers[WARNING_CODE_HEADER] = notice.code
-    return headers
+    return [(name.lower().encode(), text.encode("latin-1")) for name, text in headers.items()]
 
 
-def _own(answer: SeriesAnswer, path: str, query: str) -> dict[str, str]:
-    headers = {TOTAL_HEADER: str(answer.total)}
+def _own(answer: SeriesAnswer, path: str, query: str) -> RawHeaders:
+    headers = [(_TOTAL, b"%d" % answer.total)]
     ages = [view.freshness.age_s for view in answer.views]
     known = [age for age in ages if age is not None]
     if len(known) == len(ages):
-        headers["Age"] = str(max(known))
+        headers.append((b"age", b"%d" % max(known)))
     if answer.next is not None:
-        headers["Link"] = f'<{path}?{next_query(query, answer.next)}>; rel="next"'
+        link = f'<{path}?{next_query(query, answer.next)}>; rel="next"'
+        headers.append((b"link", link.encode("latin-1")))
     return headers
 
 

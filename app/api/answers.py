@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Scope
 
 from app.api.answer_headers import (
-    OF_UNCHANGED,
+    RAW_OF_UNCHANGED,
     RawHeaders,
     data_time,
     raw_headers,
@@ -46,7 +46,6 @@ _AT_ONCE_ROWS: Final = 500
 _WHOLE_ROWS: Final = 10_000
 _CHUNK_BYTES: Final = 65_536
 NOT_MODIFIED: Final = HTTPStatus.NOT_MODIFIED.value
-_UNCHANGED: Final = frozenset(name.encode() for name in OF_UNCHANGED)
 
 
 async def answer_series(services: Services, asked: SeriesRequest, scope: Scope) -> Response:
@@ -99,7 +98,10 @@ async def series_response(
 def unchanged_headers(answer: SeriesAnswer, form: Format, etag: str) -> RawHeaders:
     """Return the headers of a 304, as they are sent."""
     headers = raw_headers(answer, form, "", "")
-    return [(b"etag", etag.encode("latin-1")), *(one for one in headers if one[0] in _UNCHANGED)]
+    return [
+        (b"etag", etag.encode("latin-1")),
+        *(one for one in headers if one[0] in RAW_OF_UNCHANGED),
+    ]
 
 
 def small_answer(

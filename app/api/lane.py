@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.answer_headers import OF_UNCHANGED, age_at
+from app.api.answer_headers import RAW_OF_UNCHANGED, RawHeaders, age_at
 from app.api.deps import Services
 from app.api.fields import QUERY_NAMES, Conditions
 from app.api.validators import matching
@@ -32,9 +32,7 @@ _SLIP: Final = "sac_series.slip"
 _OVERHEAD_BYTES: Final = 4_000
 # One answer must not push out all others.
 _LARGEST_SHARE: Final = 16
-_OF_UNCHANGED: Final = frozenset(name.encode() for name in OF_UNCHANGED)
 
-RawHeaders = list[tuple[bytes, bytes]]
 Key = tuple[Hashable, bytes, bytes, bytes]
 
 
@@ -126,7 +124,7 @@ class _Entry:
     def unchanged(self) -> RawHeaders:
         """Return the headers of the 304 but for `Age` and ETag."""
         if self._unchanged is None:
-            kept = (one for one in self._headers if one[0] in _OF_UNCHANGED)
+            kept = (one for one in self._headers if one[0] in RAW_OF_UNCHANGED)
             self._unchanged = [(n, v) for n, v in kept if n != b"age"]
         return self._unchanged
 

@@ -7,18 +7,19 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, parse_qsl, unquote
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.answer_headers import (
     age_at,
-    answer_headers,
     data_time,
     disposition,
     file_name,
     header_text,
     next_query,
+    raw_headers,
 )
 from app.api.media import Format
 from app.pipeline.freshness import CLOCK_SKEW, Notice
@@ -27,9 +28,9 @@ from app.reports import FreshnessState
 from tests.api.writing.answers import TEXT, TIME, a_view, an_answer
 
 
-def headers(answer: SeriesAnswer, form: Format = Format.JSON, query: str = "") -> dict[str, str]:
+def headers(answer: SeriesAnswer, form: Format = Format.JSON, query: str = "") -> httpx.Headers:
     """Return the headers of an answer."""
-    return answer_headers(answer, form, "/series", query)
+    return httpx.Headers(raw_headers(answer, form, "/series", query))
 
 
 def aged(view: SeriesView, age_s: int | None) -> SeriesView:
