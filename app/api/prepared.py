@@ -6,7 +6,8 @@ query string stays. What that comes to is remembered with the form, as databases
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
@@ -23,8 +24,19 @@ _END: Final = "end"
 _DATES: Final = (_START, _END)
 _MARKS: Final = (EXCLUDED_MARK, PREFIX_MARK)
 
-# The `Accept` header, then the names whose texts are new each time, and all else as it stands.
-Form = tuple[str | bytes, ...]
+
+class Form(NamedTuple):
+    """What many query strings have in common.
+
+    Attributes:
+        accept: The header that may choose the format.
+        names: All names, in their order.
+        fixed: The texts of those that are neither members nor days.
+    """
+
+    accept: bytes
+    names: tuple[str, ...]
+    fixed: tuple[str, ...]
 
 
 def form_of(query: bytes, accept: bytes) -> tuple[Form, list[str]] | None:
@@ -35,41 +47,48 @@ def form_of(query: bytes, accept: bytes) -> tuple[Form, list[str]] | None:
         accept: The header that may choose the format.
 
     Returns:
-        The form, and the texts of the names in it; None for a query string with escapes.
+        The form, and the texts of all names; None for a query string with escapes.
     """
     if b"%" in query or b"+" in query:
         return None
-    form: list[str | bytes] = [accept]
-    texts: list[str] = []
-    for pair in query.decode("latin-1").split("&"):
-        name, _, text = pair.partition("=")
-        if name.startswith(DIMENSION_PREFIX) or name in _DATES:
-            form.append(name)
-            texts.append(text)
-        elif pair:
-            form.append(pair)
-    return tuple(form), texts
+    pairs = [pair.partition("=") for pair in query.decode("latin-1").split("&") if pair]
+    names = tuple([pair[0] for pair in pairs])
+    texts = [pair[2] for pair in pairs]
+    places = _fixed_places(names)
+    return Form(accept, names, tuple([texts[place] for place in places]) if places else ()), texts
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _fixed_places(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Return where the names stand whose texts belong to the form."""
+    return tuple(place for place, name in enumerate(names) if not _is_free(name))
+
+
+def _is_free(name: str) -> bool:
+    """Tell whether other texts of a name leave all else as it is: members and days."""
+    return name in _DATES or (name.startswith(DIMENSION_PREFIX) and not name.endswith(_MARKS))
 
 
 class PreparedRequest:
     """All requests of one form.
 
     Args:
-        names: The names of the texts, in their order.
+        names: All names of the query string, in their order.
         asked: One of these requests.
-        query_names: All names of the query string, sorted.
+
+    Attributes:
+        query_names: The names, sorted.
     """
 
     __slots__ = ("_asked", "_dimensions", "_end", "_start", "query_names")
 
-    def __init__(
-        self, names: list[str], asked: SeriesRequest, query_names: tuple[str, ...]
-    ) -> None:
-        self.query_names = query_names
+    def __init__(self, names: tuple[str, ...], asked: SeriesRequest) -> None:
+        self.query_names = tuple(sorted(set(names)))
         self._asked = asked
         self._start = names.index(_START) if _START in names else None
         self._end = names.index(_END) if _END in names else None
-        self._dimensions = [(n, place) for place, n in enumerate(names) if n not in _DATES]
+        free = [(name, place) for place, name in enumerate(names) if _is_free(name)]
+        self._dimensions = [(name, place) for name, place in free if name not in _DATES]
 
     def request(self, texts: list[str], if_none_match: str | None) -> SeriesRequest:
         """Return the request with other texts.
@@ -124,14 +143,16 @@ class PreparedForms:
             form: Of the query string.
             asked: What the query string came to, read as every other is.
         """
-        parts = [part for part in form[1:] if isinstance(part, str)]
-        names = [part for part in parts if part.startswith(DIMENSION_PREFIX) or part in _DATES]
-        is_plain = len(set(names)) == len(names) and not any(n.endswith(_MARKS) for n in names)
-        is_short = sum(map(len, form)) <= _LONGEST_REMEMBERED
+        free = [name for name in form.names if _is_free(name)]
+        length = len(form.accept) + sum(map(len, form.names)) + sum(map(len, form.fixed))
         # A cursor is good for one page of one query.
-        if not (is_plain and is_short) or asked.query.cursor is not None:
+        if (
+            len(set(free)) < len(free)
+            or any(name.startswith(DIMENSION_PREFIX) for name in set(form.names) - set(free))
+            or length > _LONGEST_REMEMBERED
+            or asked.query.cursor is not None
+        ):
             return
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        query_names = tuple(sorted({part.partition("=")[0] for part in parts}))
-        self._known[form] = PreparedRequest(names, asked, query_names)
+        self._known[form] = PreparedRequest(form.names, asked)

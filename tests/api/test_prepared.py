@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.api.params import SeriesRequest, series_request
-from app.api.prepared import PreparedForms, form_of
+from app.api.prepared import Form, PreparedForms, form_of
 from app.api.shortcut import QuickReader
 from app.errors import BadQueryError
 from tests.api.asking import a_request
@@ -117,5 +117,5 @@ def test_the_forms_that_are_remembered_are_bounded(loop: asyncio.AbstractEventLo
     forms = PreparedForms()
     asked = read(loop, "start=2026")
     for number in range(2_000):
-        forms.learn(("", f"limit={number}", "start"), asked)
+        forms.learn(Form(b"", ("limit", "start"), (str(number),)), asked)
     assert 0 < len(vars(forms)["_known"]) <= 512
