@@ -44,7 +44,7 @@ run: install ## serve the app on HOST:PORT
 	@trap 'exit 0' INT; $(BIN)/python -m uvicorn app.main:app --host $(HOST) --port $(PORT)
 
 test: check $(TYPES_STAMP) $(ISSUER_STAMP) ## check, then run the tests with coverage (ARGS=... for pytest)
-	@$(BIN)/python -m pytest -n $(WORKERS) --cov $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov $(ARGS)
 
 check: lint format types arrows docstrings secrets dockerfile locked ## run every check but the tests
 

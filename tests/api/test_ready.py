@@ -41,7 +41,7 @@ async def plain(client: httpx.AsyncClient, url: str, **headers: str) -> httpx.Re
 
 
 @given(query=QUERIES, accept=ACCEPTS)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_both_ways_say_the_same(
     doors: tuple[httpx.AsyncClient, httpx.AsyncClient],
     loop: asyncio.AbstractEventLoop,
