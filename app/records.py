@@ -172,8 +172,9 @@ class PullReport:
         basis: A hash of what decides the values beside the definition and the facts, such as
             the tenant and its masters; rows of two pulls mix only if it is the same.
         moment: How it was proved that all rows are of one moment: `answer` (one answer held them),
-            `sums` (count and sums were the same before and after), `count` (the count was; a
-            changed value would not show), or `none`. Empty if an older program did not say.
+            `sums` (count and sums were the same before and after), `readings` (all were read
+            twice and were the same), `count` (the count was; a changed value would not show), or
+            `none`. Empty if an older program did not say.
     """
 
     expected: int | None

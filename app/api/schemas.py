@@ -130,7 +130,8 @@ class PullReportModel(BaseModel):
     moment: str = Field(
         description="How all rows were proved to be of one moment: `answer` (one held them), "
         "`sums` or `count` (the same before and after; with the count alone a changed value does "
-        "not show), `none`; empty if an older program did not say."
+        "not show), `readings` (read twice, and the same), `none`; empty if an older program did "
+        "not say."
     )
 
     @classmethod

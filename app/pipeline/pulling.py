@@ -14,7 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from app.errors import DataChangedError, EmptyPullError, GrainError, SourceAnswerError
+from app.errors import (
+    DataChangedError,
+    EmptyPullError,
+    GrainError,
+    ModelNotFoundError,
+    SourceAnswerError,
+)
 from app.periods import window_start
 from app.pipeline.contract import DATE, date_bounds, sort_series
 from app.pipeline.normalize import IDS, NormalizedSeries, Normalizer
@@ -122,10 +128,15 @@ class Puller:
     async def _compared(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
     ) -> Found:
-        """Pull records, and compare them with what the source adds up."""
+        """Pull records, and compare them with the sums of the source, or with a second reading."""
         added_up = replace(definition, mode=PullMode.AGGREGATES)
-        other, _ = await self._steady(added_up, since, progress)
         facts = replace(definition, mode=PullMode.FACTS)
+        try:
+            other, _ = await self._steady(added_up, since, progress)
+        except ModelNotFoundError:
+            if definition.mode is PullMode.AGGREGATES:
+                raise
+            return await self._reread(facts, since, progress)
         series, report = await self._steady(facts, since, progress)
         verification = await asyncio.to_thread(compare, other.rows, series.rows)
         if verification.differing:
@@ -133,6 +144,32 @@ class Puller:
             other, _ = await self._steady(added_up, since, progress)
             verification = await asyncio.to_thread(compare, other.rows, series.rows)
         return series, report, verification
+
+    async def _reread(
+        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
+    ) -> Found:
+        """Pull records until two readings say the same; then they held still in between.
+
+        A source that adds nothing up has no sums that could tell of a change, only a count.
+
+        Raises:
+            DataChangedError: They never did.
+        """
+        series, report = await self._steady(definition, since, progress)
+        for _ in range(RESTARTS + 1):
+            before = series
+            series, report = await self._steady(definition, since, progress)
+            verification = await asyncio.to_thread(compare, before.rows, series.rows)
+            if not verification.differing:
+                proved = "answer" if report.moment == "answer" else "readings"
+                return series, replace(report, moment=proved), verification
+            log.info("pull_restarted", dataset=definition.name, differing=verification.differing)
+        raise DataChangedError(
+            "The data of SAP Analytics Cloud changed while it was read. Nothing was published.",
+            expected_rows=report.expected,
+            received_rows=report.received,
+            next_step="Refresh again when nobody is writing to the model.",
+        )
 
     async def _steady(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None

@@ -13,11 +13,13 @@ import pytest
 
 from app.errors import AccessDeniedError, DataChangedError, IncompletePullError, MixedDataError
 from app.pipeline.normalize import NormalizedSeries
-from app.records import DatasetDefinition, Grain, PullMode, TimeAggregation
+from app.pipeline.pulling import Puller
+from app.records import DatasetDefinition, Grain, PullMode, RefreshOptions, TimeAggregation
 from demo.tenant.bulk import WIDE
 from demo.tenant.calendars import NO_VERSION, OWN_PERIODS, OWN_WEEKS, START, TWO_DATES, WEEKS
 from demo.tenant.samples import ACCOUNTS, QUARTERS, YEARS
 from tests.e2e.faulty import DAYS, MONTHS, WAYS, Output, Way, loose_tasks, oracle, pulled
+from tests.fakes import FakeClock
 from tests.sac_connector.rig import reaching
 from tests.simulated_tenant import Cell, SimulatedTenant
 
@@ -194,6 +196,26 @@ async def test_a_re_posting_that_leaves_all_sums_as_they_were_is_noticed(
     async with reaching(tenant, page_rows=5, parallel=taken_way.parallel) as rig:
         with pytest.raises(DataChangedError):
             await pulled(rig, taken_way.of(SMALL))
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_tenant_without_sums_is_read_until_it_holds_still(
+    tenant: SimulatedTenant, change: str
+) -> None:
+    """Verified, no change between two pages goes unseen: the series is that of the end."""
+    keys = [(f"2024{n % 12 + 1:02}", f"R{n % 5}", f"C{n % 7}") for n in range(300)]
+    add_small(tenant, [[*key, n + 1] for n, key in enumerate(keys)])
+    tenant.settings(aggregation=False)
+    tenant.fault("mutate", match=WAYS["chain"].pages, nth=4, **{change: 1})
+    definition = replace(SMALL, mode=PullMode.AUTO)
+    async with reaching(tenant, page_rows=40) as rig:
+        found = await Puller({"sac": rig.source}, FakeClock()).pull(
+            definition, None, RefreshOptions(verify=True), None
+        )
+    assert found.report.moment == "readings"
+    assert found.verification is not None
+    assert found.verification.differing == 0
+    assert found.series.rows.equals(oracle(tenant, definition).rows)
 
 
 @pytest.mark.parametrize("link", ["absolute", "none"])

@@ -1,5 +1,6 @@
 """Pulls: begun anew when the data moves, narrowed to a window, or compared both ways."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from types import MappingProxyType
@@ -7,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from app.errors import DataChangedError, EmptyPullError, GrainError, SourceAnswerError
+from app.errors import (
+    CacheMissingError,
+    DataChangedError,
+    EmptyPullError,
+    GrainError,
+    ModelNotFoundError,
+    SourceAnswerError,
+)
 from app.pipeline.pulling import RESTARTS
 from app.pipeline.refresh import RefreshService
 from app.records import (
@@ -270,6 +278,61 @@ async def test_data_that_changed_between_both_ways_is_no_difference() -> None:
     assert modes == [PullMode.AGGREGATES, PullMode.FACTS, PullMode.AGGREGATES]
     assert outcome.verification is not None
     assert (outcome.verification.differing, outcome.warning) == (0, None)
+
+
+NO_SUMS = ModelNotFoundError("There is no FactDataAggregation.", next_step="Ask for records.")
+
+
+def changing(bench: Bench, readings: Sequence[Sequence[Sequence[str]]]) -> None:
+    """Let a source that adds nothing up hold other rows at each reading; the last ones stay."""
+    pull, left = bench.table.pull, [list(rows) for rows in readings]
+
+    def moving(definition: DatasetDefinition, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - passed on
+        if definition.mode is PullMode.AGGREGATES:
+            bench.table.errors = [NO_SUMS]
+        else:
+            bench.table.rows = left.pop(0) if len(left) > 1 else left[0]
+        return pull(definition, *args, **options)
+
+    bench.table.pull = moving  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+async def test_records_are_read_until_two_readings_are_the_same(moves: int) -> None:
+    """Where nothing adds them up, they prove by themselves that they are of one moment."""
+    bench = Bench()
+    readings = [[*HISTORY[:4], ("202611", "EMEA", "Bike", str(n))] for n in range(moves + 1)]
+    changing(bench, readings)
+    outcome = await bench.service.refresh("default", options=VERIFY)
+    modes = [definition.mode for definition, _ in bench.table.asked]
+    assert modes == [PullMode.AGGREGATES, *[PullMode.FACTS] * (moves + 2)]
+    assert bench.points()[-1] == ("2026-11-01", float(moves))
+    assert outcome.verification is not None
+    assert (outcome.verification.points, outcome.verification.differing) == (5, 0)
+    assert (outcome.status, outcome.warning) == (RefreshStatus.REFRESHED, None)
+    assert outcome.report is not None
+    assert outcome.report.moment == "readings"
+
+
+async def test_records_that_never_rest_are_given_up() -> None:
+    """After so many readings it is said that the data change, and nothing is published."""
+    bench = Bench()
+    changing(bench, [[(f"2026{n:02}", "EMEA", "Bike", "1")] for n in range(1, 12)])
+    with pytest.raises(DataChangedError):
+        await bench.service.refresh("default", options=VERIFY)
+    assert len(bench.table.asked) == 1 + 1 + RESTARTS + 1
+    with pytest.raises(CacheMissingError):
+        bench.cache.load("default")
+
+
+async def test_whoever_insists_on_sums_is_told_that_there_are_none() -> None:
+    """A dataset that forces the mode is not read in another way."""
+    bench = Bench()
+    bench.definition = replace(bench.definition, mode=PullMode.AGGREGATES)
+    bench.service = bench.serving()
+    bench.table.errors = [NO_SUMS]
+    with pytest.raises(ModelNotFoundError):
+        await bench.service.refresh("default", options=VERIFY)
 
 
 async def test_a_fault_of_ours_does_not_take_the_series_away() -> None:
