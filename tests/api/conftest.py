@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -30,3 +31,11 @@ def log() -> Iterator[Log]:
     """The real logging, written to memory."""
     with real_log() as log:
         yield log
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop for tests that hypothesis calls many times."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()

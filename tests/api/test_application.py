@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from starlette.middleware import Middleware
-from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.application import CrashMiddleware
@@ -41,21 +37,6 @@ async def test_a_crash_of_a_middleware_is_answered_too(bench: Bench, log: Log) -
     assert problem(await bench.get("/health/live"), 500)["code"] == "internal"
     assert len(log.lines("request_crashed")) == 1
     assert SECRET not in log.stream.getvalue()
-
-
-async def test_half_an_answer_is_broken_off(bench: Bench) -> None:
-    """What fails in the middle reaches the server, which ends the connection."""
-
-    async def parts() -> AsyncIterator[bytes]:
-        yield b"half"
-        raise RuntimeError(SECRET)
-
-    @bench.app.get("/half")
-    async def half() -> StreamingResponse:
-        return StreamingResponse(parts())
-
-    with pytest.raises(RuntimeError):
-        await bench.get("/half")
 
 
 async def test_what_is_not_http_passes_untouched() -> None:

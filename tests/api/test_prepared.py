@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
 import pytest
@@ -24,14 +23,6 @@ FIXED = st.lists(
     unique=True,
 )
 READ = QuickReader(series_request)
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for tests that hypothesis calls many times."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 def read(loop: asyncio.AbstractEventLoop, query: str, etag: str | None = None) -> SeriesRequest:

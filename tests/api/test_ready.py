@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -15,14 +14,6 @@ from tests.api.doors import client_of, entered, told
 from tests.api.test_lane import ROOM, Laned
 from tests.api.test_shortcut import ACCEPTS, QUERIES
 from tests.fakes import a_page
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for tests that hypothesis calls many times."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 @pytest.fixture(scope="module")

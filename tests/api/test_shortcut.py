@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import quote_plus
 
@@ -44,14 +43,6 @@ QUERIES = st.lists(PAIRS, max_size=4).map(
     lambda pairs: "&".join(f"{name}={quote_plus(value)}" for name, value in pairs)
 ) | st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=20)
 ACCEPTS = st.sampled_from([None, "*/*", "image/png", "text/*;q=0.3", *MEDIA_TYPES.values()])
-
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """A loop for tests that hypothesis calls many times."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
 
 
 @pytest.fixture(scope="module")
