@@ -6,6 +6,7 @@ query string stays. What that comes to is remembered with the form, as databases
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -47,9 +48,10 @@ def form_of(query: bytes, accept: bytes) -> tuple[Form, list[str]] | None:
         accept: The header that may choose the format.
 
     Returns:
-        The form, and the texts of all names; None for a query string with escapes.
+        The form, and the texts of all names; None for a query string with escapes, or one that is
+        so long that what is remembered of it would fill the memory.
     """
-    if b"%" in query or b"+" in query:
+    if b"%" in query or b"+" in query or len(query) + len(accept) > _LONGEST_REMEMBERED:
         return None
     pairs = [pair.partition("=") for pair in query.decode("latin-1").split("&") if pair]
     names = tuple([pair[0] for pair in pairs])
@@ -84,7 +86,8 @@ class PreparedRequest:
 
     def __init__(self, names: tuple[str, ...], asked: SeriesRequest) -> None:
         self.query_names = tuple(sorted(set(names)))
-        self._asked = asked
+        # Whoever asked first brought a tag of any length, which is of no use to others.
+        self._asked = replace(asked, if_none_match=None)
         self._start = names.index(_START) if _START in names else None
         self._end = names.index(_END) if _END in names else None
         free = [(name, place) for place, name in enumerate(names) if _is_free(name)]
@@ -144,12 +147,10 @@ class PreparedForms:
             asked: What the query string came to, read as every other is.
         """
         free = [name for name in form.names if _is_free(name)]
-        length = len(form.accept) + sum(map(len, form.names)) + sum(map(len, form.fixed))
         # A cursor is good for one page of one query.
         if (
             len(set(free)) < len(free)
             or any(name.startswith(DIMENSION_PREFIX) for name in set(form.names) - set(free))
-            or length > _LONGEST_REMEMBERED
             or asked.query.cursor is not None
         ):
             return
