@@ -115,6 +115,9 @@ def _frame_of(cube: Cube, metadata: SeriesMetadata, query: SeriesQuery) -> Frame
     Raises:
         BadQueryError: A parameter is malformed or names what the series does not have.
     """
+    if query.group_by is not None and len(query.group_by) > len(cube.base.dimensions):
+        # A name may stand there any number of times, and would fill the memory.
+        return _framed(cube, metadata, query)
     asked = (query.grain, query.group_by, query.agg, query.fill, query.transform, query.sort)
     key = (metadata.grain, metadata.time_aggregation, *asked)
     frame = cube.frames.get(key)

@@ -101,3 +101,13 @@ def test_sums_that_are_at_hand_make_a_query_light() -> None:
     plan = plan_query(cube, metadata_of(table), SeriesQuery(group_by=()))
     cube.over(plan.needed, Guards())
     assert is_light(cube, plan)
+
+
+def test_names_without_end_are_not_remembered() -> None:
+    """Dimensions that are named over and over are those that are named once."""
+    cube, metadata = Cube.of(TABLE), metadata_of(TABLE)
+    once = plan_query(cube, metadata, SeriesQuery(group_by=("region",)))
+    assert len(cube.frames) == 1
+    often = plan_query(cube, metadata, SeriesQuery(group_by=("region",) * 10_000))
+    assert len(cube.frames) == 1
+    assert often.kept == once.kept == (0,)
