@@ -32,10 +32,11 @@ _NAMES_IN_FILE_NAME: Final = 3
 _CURSOR: Final = "cursor"
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _NOT_IN_LINKS: Final = {ord(one): quote(one) for one in '<>"'}
-_shared_headers: Final = Latest["RawHeaders"]()
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
 
+# Names in lower case, and values.
 RawHeaders = list[tuple[bytes, bytes]]
+_shared_headers: Final = Latest[RawHeaders]()
 
 
 def raw_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> RawHeaders:

@@ -58,7 +58,7 @@ class CompressionMiddleware:
             await self._app(scope, receive, send)
             return
 
-        if not takes_coding(scope["headers"]):
+        if not _takes_coding(scope["headers"]):
             await self._app(scope, receive, _Uncoded(send).send)
             return
 
@@ -92,7 +92,7 @@ class _Uncoded:
         await self._send(message)
 
 
-def takes_coding(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def _takes_coding(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """Tell whether a caller speaks of codings at all."""
     return _ACCEPT_ENCODING in dict(headers)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from app.errors.base import SeriesError
 
 
@@ -231,6 +233,16 @@ class DataChangedError(IncompletePullError):
     """The data changed while it was read, so the rows are of no one moment."""
 
     code = "data_changed"
+
+    @classmethod
+    def while_read(cls, expected_rows: int | None, received_rows: int) -> Self:
+        """Say so, and that nothing was published."""
+        return cls(
+            "The data of SAP Analytics Cloud changed while it was read. Nothing was published.",
+            expected_rows=expected_rows,
+            received_rows=received_rows,
+            next_step="Refresh again when nobody is writing to the model.",
+        )
 
 
 class DeadlineExceededError(SourceError):

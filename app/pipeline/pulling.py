@@ -163,13 +163,8 @@ class Puller:
             if not verification.differing:
                 proved = "answer" if report.moment == "answer" else "readings"
                 return series, replace(report, moment=proved), verification
-            log.info("pull_restarted", dataset=definition.name, differing=verification.differing)
-        raise DataChangedError(
-            "The data of SAP Analytics Cloud changed while it was read. Nothing was published.",
-            expected_rows=report.expected,
-            received_rows=report.received,
-            next_step="Refresh again when nobody is writing to the model.",
-        )
+            log.info("readings_differ", dataset=definition.name, points=verification.differing)
+        raise DataChangedError.while_read(report.expected, report.received)
 
     async def _steady(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None

@@ -365,12 +365,7 @@ class SacPull:
         return whole is not None and adds_up(by_date, whole[plan.measure][0].as_py())
 
     def _data_changed(self) -> DataChangedError:
-        return DataChangedError(
-            "The data of SAP Analytics Cloud changed while it was read. Nothing was published.",
-            expected_rows=self._expected,
-            received_rows=self._rows,
-            next_step="Refresh again when nobody is writing to the model.",
-        )
+        return DataChangedError.while_read(self._expected, self._rows)
 
     def _check_keys(self) -> None:
         """What the tenant has added up holds each key once, or pages overlapped."""

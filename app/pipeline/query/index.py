@@ -138,10 +138,10 @@ class SeriesIndex:
         offsets = np.append(starts, rows.num_rows)
         made = cls(members, codes, offsets, days, numbers(rows[VALUE], np.float64))
         # Here, where nobody waits, and not with the first question.
-        made.warm()
+        made._warm()
         return made
 
-    def warm(self) -> None:
+    def _warm(self) -> None:
         """Make what almost every question needs."""
         _ = self.key_of_row, self.ranks, self.bounds
 
@@ -192,7 +192,8 @@ class SeriesIndex:
         arrays = [*self.codes, self.offsets, self.days]
         arrays += [] if self.counts is None else [self.counts]
         wide = 0 if self._exact is None else self._exact.tops.nbytes
-        return wide + sum(array.nbytes for array in arrays)
+        # As much as the dates: the key of each row, once it was asked for.
+        return wide + self.days.nbytes + sum(array.nbytes for array in arrays)
 
     @cached_property
     def ranks(self) -> npt.NDArray[np.int64] | None:

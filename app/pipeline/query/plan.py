@@ -168,8 +168,7 @@ def window_of(index: SeriesIndex, keys: Places, plan: Plan) -> Window | None:
         plan: The query.
     """
     query, grain = plan.query, plan.grain
-    first = FIRST_DAY if query.start is None else day_number(query.start)
-    last = LAST_DAY if query.end is None else day_number(query.end)
+    first, last = _asked_days(query)
     is_cut = query.first is not None or query.last is not None
     is_open = query.start is None or query.end is None
     # Only these two need to know how far the selection itself reaches.
@@ -194,6 +193,10 @@ def days_of(index: SeriesIndex, keys: Places, plan: Plan) -> tuple[int, int] | N
     if query.first is not None or query.last is not None:
         window = window_of(index, keys, plan)
         return None if window is None else (window.first, window.last)
+    return _asked_days(query)
+
+
+def _asked_days(query: SeriesQuery) -> tuple[int, int]:
     return (
         FIRST_DAY if query.start is None else day_number(query.start),
         LAST_DAY if query.end is None else day_number(query.end),

@@ -46,9 +46,9 @@ class Promise:
 
 
 PROMISES: Final = (
-    Promise("full-dimension queries, both", (Kind.DETAIL, Kind.KEY), (ROAPI, DATASETTE), 10),
-    Promise("of these, three members given", (Kind.DETAIL,), (ROAPI, DATASETTE), None),
-    Promise("of these, one key", (Kind.KEY,), (ROAPI, DATASETTE), None),
+    Promise(Kind.DETAIL, (Kind.DETAIL,), (ROAPI, DATASETTE), 10),
+    Promise(Kind.KEY, (Kind.KEY,), (ROAPI, DATASETTE), 10),
+    Promise("full-dimension queries, both", (Kind.DETAIL, Kind.KEY), (ROAPI, DATASETTE), None),
     Promise(Kind.ROLL_UP, (Kind.ROLL_UP,), (ROAPI, DATASETTE), 3),
     Promise(SMALL, (SMALL,), (BARE,), 0.8),
     Promise(LARGE, (LARGE,), (BARE,), 0.8),
