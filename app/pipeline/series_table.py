@@ -302,7 +302,8 @@ class SeriesTable:
             paths = file_paths(table)
             # Before they are read, so that a change in between is seen as one.
             files.update(zip(paths, self.log.stamps(paths), strict=True))
-            rows = merge_runs(table.to_pyarrow_table().replace_schema_metadata())
+            found = table.to_pyarrow_table(filesystem=self.files.native)
+            rows = merge_runs(found.replace_schema_metadata())
         # The writer keeps the order of rows within its groups. What a tool has written anew, or
         # split into several files, comes back in any order.
         with suppress(DataError):

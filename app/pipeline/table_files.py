@@ -45,6 +45,18 @@ class TableFiles:
         self._options = dict(storage_options)
         self._folder = local_folder(uri)
 
+    @property
+    def native(self) -> pa_fs.FileSystem | None:
+        """The folder as Arrow reads it by itself; None for an object store.
+
+        Through delta-rs, Arrow's own threads call Python, some of them when all is read. If that is
+        when the process ends, it is aborted, whatever it has done (`terminate called without an
+        active exception`).
+        """
+        if self._folder is None:
+            return None
+        return pa_fs.SubTreeFileSystem(str(self._folder), pa_fs.LocalFileSystem())
+
     def entries(self) -> list[FileEntry]:
         """Return the files of the table and of its log, also those that were never finished.
 

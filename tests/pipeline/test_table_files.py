@@ -49,6 +49,27 @@ def test_a_folder_and_a_store_are_looked_after_alike(
     assert files.entries() == []
 
 
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_a_folder_is_read_by_arrow_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Threads of Arrow that call Python abort a process that ends meanwhile."""
+    rows = three_months()
+    DeltaCache(tmp_path).save(rows, metadata_of(rows))
+
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("deltalake.fs.DeltaStorageHandler.from_table", refused)
+    loaded = DeltaCache(address.format(tmp_path)).load("sales").rows
+    assert loaded.num_rows == rows.num_rows
+
+
+def test_a_store_is_read_through_delta_rs() -> None:
+    """Only it knows how to."""
+    assert TableFiles("s3://bucket/cache/sales", {}).native is None
+
+
 def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
     """What cannot be brought to the disk is not acknowledged."""
     with pytest.raises(CacheUnavailableError, match="to the disk"):
