@@ -18,6 +18,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.answer_headers import RAW_OF_UNCHANGED, RawHeaders, age_at
+from app.api.asked_before import AskedBefore
 from app.api.deps import Services
 from app.api.fields import QUERY_NAMES, Conditions
 from app.api.validators import matching
@@ -181,6 +182,7 @@ class AnswerLane:
         self._kept: OrderedDict[Key, _Entry] = OrderedDict()
         self._used = 0
         self._flights: dict[Key, _Flight] = {}
+        self._was_asked = AskedBefore()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only `GET /series` is looked at."""
@@ -206,12 +208,13 @@ class AnswerLane:
     def _at_once(
         self, key: Key, scope: Scope, known: Conditions, services: Services
     ) -> tuple[Message, Message] | None:
-        """Return an answer that can be made without waiting, and keep it."""
+        """Return an answer that can be made without waiting; keep it if it is asked for again."""
         ready = self._ready(scope, known, services)
         if ready is None:
             return None
         slip, status, headers, body = ready
-        if slip.stamp is not None:
+        # Most are never asked for again, and to keep one and let it go costs as much as to make it.
+        if slip.stamp is not None and self._was_asked(key):
             self._keep(key, _Entry(slip, status, headers, body, scope["state"].get(QUERY_NAMES)))
         return _both(status, headers, body)
 
