@@ -6,7 +6,8 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import structlog
@@ -21,7 +22,6 @@ from app.access.signing_keys import SigningKeys
 from app.access.tokens import TokenVerifier
 from app.api.deps import Services
 from app.api.meters import Meters
-from app.catalogue import DimensionLabels, ModelInfo, ModelSummary
 from app.config import FIXTURE_PATH, Connection, Settings
 from app.datasets import SAC_SOURCE
 from app.errors import ConfigError, UnknownDatasetError
@@ -36,13 +36,14 @@ from app.pipeline.labels import LabelKeeper, StoredLabels
 from app.pipeline.overview import Overview
 from app.pipeline.picking import Pickers
 from app.pipeline.place import CachePlace
-from app.pipeline.ports import AuthProbe, LabelSource, ModelCatalogue, Pull, SeriesSource
+from app.pipeline.ports import AuthProbe, LabelSource, ModelCatalogue, SeriesSource
 from app.pipeline.refresh import RefreshService
 from app.pipeline.retention import Retention
 from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import QueryLimits, SeriesReader
 from app.pipeline.standing import Standing
-from app.records import DEFAULT_DATASET, AuthStatus, DatasetDefinition, ProgressCallback
+from app.pipeline.turns import OncePerTurn
+from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.reports import DatasetPolicy
 from app.sac_connector import large_reads
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
@@ -52,6 +53,7 @@ from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.traced import TracedClient
 from app.sac_connector.transport import ExportTransport
 from app.spans import UNTRACED, Tracing
+from app.unconfigured import UnconfiguredTenant
 
 log = structlog.get_logger(__name__)
 
@@ -133,53 +135,6 @@ def _no_source(dataset: str, source: str, known: tuple[str, ...]) -> UnknownData
         f"The dataset '{dataset}' has no source '{source}'{why}.",
         next_step=f"Ask for one of: {', '.join(known)}.",
     )
-
-
-class UnconfiguredTenant:
-    """Stands in for the tenant while the settings do not suffice for one; nothing is sent.
-
-    Args:
-        error: What is missing.
-        clock: Tells when it was asked.
-    """
-
-    def __init__(self, error: ConfigError, clock: SystemClock) -> None:
-        self._error = error
-        self._clock = clock
-
-    async def check(self) -> AuthStatus:
-        """Say what is missing."""
-        return AuthStatus(
-            ok=False,
-            checked_at=self._clock.now(),
-            detail=self._error.sentence,
-            code=self._error.code,
-        )
-
-    async def models(self) -> tuple[ModelSummary, ...]:
-        """Raise what is missing."""
-        raise self._error
-
-    async def model(self, model_id: str) -> ModelInfo:
-        """Raise what is missing."""
-        del model_id
-        raise self._error
-
-    async def labels(self, definition: DatasetDefinition) -> dict[str, DimensionLabels]:
-        """Raise what is missing."""
-        del definition
-        raise self._error
-
-    def pull(
-        self,
-        definition: DatasetDefinition,
-        progress: ProgressCallback | None = None,
-        *,
-        since: date | None = None,
-    ) -> Pull:
-        """Raise what is missing."""
-        del definition, progress, since
-        raise self._error
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
@@ -316,7 +271,11 @@ def _tenant(
 
 
 def _reader(
-    settings: Settings, catalogue: SettingsCatalogue, cache: DeltaCache, standing: Standing
+    settings: Settings,
+    catalogue: SettingsCatalogue,
+    cache: DeltaCache,
+    standing: Standing,
+    looks: OncePerTurn[Any],
 ) -> SeriesReader:
     return SeriesReader(
         catalogue,
@@ -324,6 +283,7 @@ def _reader(
         standing.of,
         tell_at_once=standing.at_once,
         limits=QueryLimits(settings.query_max_rows, settings.query_timeout_s),
+        looks=looks,
     )
 
 
@@ -365,9 +325,9 @@ def _services(
 ) -> Services:
     tenant = _tenant(client, settings, masker, meters)
     catalogue = SettingsCatalogue(settings)
-    cache = DeltaCache(settings.cache_uri, retention=retention(settings))
-    clock = SystemClock()
-    attempts = StoredAttempts(settings.cache_uri)
+    looks, clock = OncePerTurn[Any](), SystemClock()
+    cache = DeltaCache(settings.cache_uri, retention=retention(settings), looks=looks)
+    attempts = StoredAttempts(settings.cache_uri, looks=looks)
     breaker = Breaker(breaker_limits(settings), clock)
     timetable = Timetable(breaker)
     standing = Standing(catalogue, attempts, clock, timetable.next_attempt)
@@ -386,7 +346,7 @@ def _services(
     return Services(
         catalogue=catalogue,
         refresh=refresh,
-        reader=_reader(settings, catalogue, cache, standing),
+        reader=_reader(settings, catalogue, cache, standing, looks),
         overview=Overview(catalogue, cache, standing),
         pickers=Pickers(catalogue, cache, labels, standing),
         models=tenant.models,

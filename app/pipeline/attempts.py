@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -28,6 +28,7 @@ _UNREADABLE: Final = (
 
 _Sign = tuple[int, int, int]
 _ABSENT: Final[_Sign] = (0, 0, 0)
+_LOOK: Final = "attempt"
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +39,21 @@ class StoredAttempts:
     Args:
         uri: Root of the cache.
         storage_options: Passed through to the object store.
+        looks: What was looked at in this turn of the event loop; None to share it with nobody.
     """
 
-    def __init__(self, uri: str | Path, storage_options: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        uri: str | Path,
+        storage_options: Mapping[str, str] | None = None,
+        *,
+        looks: OncePerTurn[Any] | None = None,
+    ) -> None:
         self._files = SideFiles(uri, "attempt.json", storage_options)
         self._unwritten: dict[str, Attempt] = {}
         self._seen: dict[str, tuple[_Sign, Attempt]] = {}
         self._local = local_folder(str(uri).rstrip("/"))
-        self._looks = OncePerTurn[tuple[Attempt | None] | None]()
+        self._looks: OncePerTurn[tuple[Attempt | None] | None] = looks or OncePerTurn()
 
     def keep(self, attempt: Attempt) -> None:
         """Write an attempt; remember it if that fails."""
@@ -76,7 +84,7 @@ class StoredAttempts:
         A file is another if its inode, size or time is. What is found holds for all who ask in the
         same turn of the event loop.
         """
-        return self._looks.get(dataset, self._at_hand, dataset)
+        return self._looks.get((_LOOK, dataset), self._at_hand, dataset)
 
     def _at_hand(self, dataset: str) -> tuple[Attempt | None] | None:
         sign = self._sign(dataset)

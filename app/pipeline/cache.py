@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import pandas as pd
@@ -48,6 +49,7 @@ DEFAULT_URI = "data/cache"
 
 log = structlog.get_logger(__name__)
 
+_LOOK: Final = "version"
 _DATASET_NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
@@ -59,6 +61,7 @@ class DeltaCache:
         storage_options: Passed through to the object store.
         retention: After every save and touch, versions that these rules do not keep are cleaned
             away; without a rule nothing ever is.
+        looks: What was looked at in this turn of the event loop; None to share it with nobody.
     """
 
     def __init__(
@@ -67,13 +70,14 @@ class DeltaCache:
         storage_options: Mapping[str, str] | None = None,
         *,
         retention: Retention | None = None,
+        looks: OncePerTurn[Any] | None = None,
     ) -> None:
         self._retention = retention or Retention()
         self._root = str(uri).rstrip("/")
         self._options = dict(storage_options or {})
         self._tables: dict[str, SeriesTable] = {}
         self._lock = threading.Lock()
-        self._looks = OncePerTurn[CachedSeries | None]()
+        self._looks: OncePerTurn[CachedSeries | None] = looks or OncePerTurn()
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Publish a new version, rows and metadata in one commit.
@@ -128,8 +132,7 @@ class DeltaCache:
         table = self._tables.get(dataset)
         if table is None:
             return None
-        key = dataset if pin is NEWEST else (dataset, pin)
-        return self._looks.get(key, table.at_hand, pin)
+        return self._looks.get((_LOOK, dataset, pin), table.at_hand, pin)
 
     def glance(self, dataset: str) -> SeriesHead:
         """Return what is known of the version that is served, and read no rows for it.

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from app.errors import (
     BadQueryError,
@@ -20,6 +20,7 @@ from app.errors import (
     UnknownDatasetError,
     UnknownVersionError,
 )
+from app.pipeline.at_hand import Loaded, SeriesAtHand
 from app.pipeline.contract import nearest_first
 from app.pipeline.cubes import Cubes
 from app.pipeline.freshness import Notice, moment
@@ -40,9 +41,10 @@ from app.pipeline.query import (
     plan_query,
     run_plan,
 )
-from app.pipeline.stamps import Stamp, stamp_of, stamp_of_all
+from app.pipeline.stamps import Stamp, stamp_of_all
 from app.pipeline.standing import Told
-from app.records import CachedSeries, SeriesMetadata
+from app.pipeline.turns import OncePerTurn
+from app.records import CachedSeries
 from app.reports import Freshness, FreshnessState
 
 _MARK_LENGTH: Final = 12
@@ -109,21 +111,6 @@ class _Asked:
     is_expired_allowed: bool
 
 
-@dataclass(slots=True)
-class _Loaded:
-    """What is served of one dataset.
-
-    Attributes:
-        series: The version.
-        told: What its readers are told.
-        stamp: Of this dataset alone.
-    """
-
-    series: CachedSeries
-    told: Told
-    stamp: Stamp
-
-
 class SeriesReader:
     """Answers queries from the cache alone; a tenant that is down makes no difference.
 
@@ -133,6 +120,10 @@ class SeriesReader:
         tell: Says what a reader of a series must be told; may block.
         tell_at_once: The same without waiting; None if that cannot be.
         limits: What one query may cost.
+        looks: What was looked at in this turn of the event loop; None to look each time.
+
+    Attributes:
+        max_rows: Most rows of an answer.
     """
 
     def __init__(
@@ -143,14 +134,15 @@ class SeriesReader:
         *,
         tell_at_once: Callable[[CachedSeries], Told | None] = lambda _: None,
         limits: QueryLimits | None = None,
+        looks: OncePerTurn[Any] | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._cache = cache
         self._tell = tell
-        self._tell_at_once = tell_at_once
         self._limits = limits or QueryLimits()
+        self.max_rows = self._limits.max_rows
         self._cubes = Cubes()
-        self._stamps: dict[str, tuple[SeriesMetadata, Told, Stamp]] = {}
+        self._at_hand = SeriesAtHand(cache, self._cubes, tell_at_once, looks)
 
     async def read(
         self,
@@ -199,6 +191,10 @@ class SeriesReader:
         asked = self._asked(self._known(datasets), query, pin, allow_expired=allow_expired)
         return self._answered_at_once(asked)
 
+    def at_hand(self, dataset: str) -> Loaded | None:
+        """Return what is served of a dataset; None if it does not exist or must be waited for."""
+        return self._at_hand.find(dataset) if dataset in self._catalogue.names else None
+
     def stamp(self, datasets: tuple[str, ...], pin: Pin = NEWEST) -> Stamp | None:
         """Return what changes whenever the answer to any query could change, but for the age.
 
@@ -214,7 +210,7 @@ class SeriesReader:
         names = self._catalogue.names
         found = []
         for dataset in datasets or names[:1]:
-            one = self._one_at_hand(dataset, pin) if dataset in names else None
+            one = self._at_hand.find(dataset, pin) if dataset in names else None
             if one is None:
                 return None
             found.append(one)
@@ -251,44 +247,23 @@ class SeriesReader:
             datasets, query, pins, cursor.offset, cursor.places, digest, is_expired_allowed=True
         )
 
-    def _at_hand(self, asked: _Asked) -> tuple[_Loaded, ...] | None:
-        found = []
-        for dataset, pin in zip(asked.datasets, asked.pins, strict=True):
-            loaded = self._one_at_hand(dataset, pin)
-            if loaded is None:
-                return None
-            found.append(loaded)
-        return tuple(found)
-
-    def _one_at_hand(self, dataset: str, pin: Pin) -> _Loaded | None:
-        series = self._cache.at_hand(dataset, pin)
-        told = None if series is None else self._tell_at_once(series)
-        return None if series is None or told is None else self._loaded(series, told)
-
-    def _loaded(self, series: CachedSeries, told: Told) -> _Loaded:
-        metadata = series.metadata
-        last = self._stamps.get(metadata.dataset)
-        # Who tells gives the same object as long as it tells the same.
-        if last is not None and last[0] is metadata and last[1] is told:
-            return _Loaded(series, told, last[2])
-        stamp = stamp_of(series, told)
-        self._stamps[metadata.dataset] = metadata, told, stamp
-        return _Loaded(series, told, stamp)
-
     def _answered_at_once(self, asked: _Asked) -> SeriesAnswer | None:
-        loaded = self._at_hand(asked)
-        if loaded is None:
-            return None
+        loaded = []
+        for dataset, pin in zip(asked.datasets, asked.pins, strict=True):
+            one = self._at_hand.find(dataset, pin)
+            if one is None:
+                return None
+            loaded.append(one)
         _check_served(asked, loaded)
         planned = self._planned_at_once(asked, loaded)
         return None if planned is None else self._answer(asked, loaded, planned)
 
     def _planned_at_once(
-        self, asked: _Asked, loaded: Sequence[_Loaded]
+        self, asked: _Asked, loaded: Sequence[Loaded]
     ) -> list[tuple[Cube, Plan]] | None:
         planned = []
         for one in loaded:
-            cube = self._cubes.at_hand(one.series.rows)
+            cube = one.cube
             if cube is None:
                 return None
             try:
@@ -307,7 +282,7 @@ class SeriesReader:
         planned = [self._planned(asked, one) for one in loaded]
         return self._answer(asked, loaded, planned)
 
-    def _load(self, asked: _Asked, number: int) -> _Loaded:
+    def _load(self, asked: _Asked, number: int) -> Loaded:
         dataset, pin = asked.datasets[number], asked.pins[number]
         try:
             series = self._cache.load(dataset, pin)
@@ -315,9 +290,9 @@ class SeriesReader:
             if asked.places:
                 raise _gone(dataset) from error
             raise
-        return self._loaded(series, self._tell(series))
+        return self._at_hand.loaded(series, self._tell(series))
 
-    def _planned(self, asked: _Asked, one: _Loaded) -> tuple[Cube, Plan]:
+    def _planned(self, asked: _Asked, one: Loaded) -> tuple[Cube, Plan]:
         cube = self._cubes.of(one.series.rows)
         try:
             return cube, plan_query(cube, one.series.metadata, asked.query)
@@ -328,7 +303,7 @@ class SeriesReader:
             raise
 
     def _answer(
-        self, asked: _Asked, loaded: Sequence[_Loaded], planned: Sequence[tuple[Cube, Plan]]
+        self, asked: _Asked, loaded: Sequence[Loaded], planned: Sequence[tuple[Cube, Plan]]
     ) -> SeriesAnswer:
         check = _deadline(self._limits.timeout_s)
         offset, limit, room = asked.offset, asked.query.limit, self._limits.max_rows
@@ -347,7 +322,7 @@ class SeriesReader:
         return SeriesAnswer(tuple(views), total, following, stamp)
 
 
-def _check_served(asked: _Asked, loaded: Sequence[_Loaded]) -> None:
+def _check_served(asked: _Asked, loaded: Sequence[Loaded]) -> None:
     """Refuse data that is too old, and a cursor whose version is another by now."""
     for one in loaded:
         is_expired = one.told.freshness.state is FreshnessState.EXPIRED
@@ -372,7 +347,7 @@ def _deadline(timeout_s: float) -> Callable[[], None]:
     return check
 
 
-def _cursor(asked: _Asked, loaded: Sequence[_Loaded], offset: int) -> str:
+def _cursor(asked: _Asked, loaded: Sequence[Loaded], offset: int) -> str:
     places = tuple(_place(one.series) for one in loaded)
     return Cursor(offset, asked.digest, places).text()
 
