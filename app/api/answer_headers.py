@@ -20,7 +20,7 @@ WARNING_CODE_HEADER: Final = "X-Series-Warning-Code"
 VERSION_HEADER: Final = "X-Series-Version"
 FRESHNESS_HEADER: Final = "X-Series-Freshness"
 TOTAL_HEADER: Final = "X-Series-Total"
-_TOTAL: Final = TOTAL_HEADER.lower().encode()
+TOTAL: Final = TOTAL_HEADER.lower().encode()
 # Both choose the form of an answer, so a cache must keep one for each.
 VARY: Final = "Accept, Accept-Encoding"
 # What a 304 tells beside its ETag. For all else the tag stands, and the caller has it already; a
@@ -84,7 +84,7 @@ def _shared(answer: SeriesAnswer, form: Format) -> RawHeaders:
 
 
 def _own(answer: SeriesAnswer, path: str, query: str) -> RawHeaders:
-    headers = [(_TOTAL, b"%d" % answer.total)]
+    headers = [(TOTAL, b"%d" % answer.total)]
     ages = [view.freshness.age_s for view in answer.views]
     known = [age for age in ages if age is not None]
     if len(known) == len(ages):

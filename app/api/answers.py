@@ -42,7 +42,7 @@ WRITERS: Final[dict[Format, Writer]] = {
     Format.PARQUET: parquet_file,
 }
 # A thread costs as much as writing this many rows.
-_AT_ONCE_ROWS: Final = 500
+AT_ONCE_ROWS: Final = 500
 _WHOLE_ROWS: Final = 10_000
 _CHUNK_BYTES: Final = 65_536
 NOT_MODIFIED: Final = HTTPStatus.NOT_MODIFIED.value
@@ -108,7 +108,7 @@ def small_answer(
     answer: SeriesAnswer, form: Format, scope: Scope, etag: str
 ) -> tuple[RawHeaders, bytes] | None:
     """Return headers and body of an answer as they are sent; None if it takes long to write."""
-    if _rows_of(answer) > _AT_ONCE_ROWS:
+    if _rows_of(answer) > AT_ONCE_ROWS:
         return None
     body = b"".join(WRITERS[form](answer))
     return _with_length(_headers_of(answer, form, scope, etag), body), body

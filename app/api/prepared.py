@@ -6,17 +6,20 @@ query string stays. What that comes to is remembered with the form, as databases
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
 from app.api.fields import QUERY_NAMES, Conditions
+from app.api.media import Format
 from app.api.params import SeriesRequest
 from app.errors import BadQueryError
 from app.pipeline.contract import DIMENSION_PREFIX
-from app.pipeline.query import EXCLUDED_MARK, PREFIX_MARK, parse_end, parse_start
+from app.pipeline.query import EXCLUDED_MARK, PREFIX_MARK, SeriesQuery, parse_end, parse_start
 
 _REMEMBERED: Final = 512
 _LONGEST_REMEMBERED: Final = 1_000
@@ -80,18 +83,28 @@ class PreparedRequest:
 
     Attributes:
         query_names: The names, sorted.
+        dimensions: The dimensions of which a member is given, in their order.
+        asked: One of these requests, without what a caller has.
+        wants_points: Whether they are for points as they are stored, of the newest version of one
+            dataset, all that there are, as JSON rows.
     """
 
-    __slots__ = ("_asked", "_dimensions", "_end", "_start", "query_names")
+    __slots__ = (
+        *("_end", "_places", "_start"),
+        *("asked", "dimensions", "query_names", "wants_points"),
+    )
 
     def __init__(self, names: tuple[str, ...], asked: SeriesRequest) -> None:
         self.query_names = tuple(sorted(set(names)))
         # Whoever asked first brought a tag of any length, which is of no use to others.
-        self._asked = replace(asked, if_none_match=None)
+        self.asked = replace(asked, if_none_match=None)
         self._start = names.index(_START) if _START in names else None
         self._end = names.index(_END) if _END in names else None
-        free = [(name, place) for place, name in enumerate(names) if _is_free(name)]
-        self._dimensions = [(name, place) for name, place in free if name not in _DATES]
+        self._places = [
+            place for place, name in enumerate(names) if _is_free(name) and name not in _DATES
+        ]
+        self.dimensions = tuple(names[place] for place in self._places)
+        self.wants_points = _wants_points(asked)
 
     def request(self, texts: list[str], if_none_match: str | None) -> SeriesRequest:
         """Return the request with other texts.
@@ -99,15 +112,34 @@ class PreparedRequest:
         Raises:
             BadQueryError: A date is malformed.
         """
-        start, end, asked = self._start, self._end, self._asked
-        query = asked.query.with_others(
-            None if start is None else parse_start(texts[start]),
-            None if end is None else parse_end(texts[end]),
-            {name: (texts[place],) for name, place in self._dimensions},
-        )
+        asked, members = self.asked, self.members(texts)
+        filters = {name: (text,) for name, text in zip(self.dimensions, members, strict=True)}
+        query = asked.query.with_others(*self.window(texts), filters)
         return SeriesRequest(
             asked.datasets, query, asked.format, asked.pin, asked.allow_expired, if_none_match
         )
+
+    def members(self, texts: Sequence[str]) -> list[str]:
+        """Return the members that a query string names, in the order of `dimensions`."""
+        return [texts[place] for place in self._places]
+
+    def window(self, texts: Sequence[str]) -> tuple[date | None, date | None]:
+        """Return the first and the last day that a query string names.
+
+        Raises:
+            BadQueryError: A date is malformed.
+        """
+        start, end = self._start, self._end
+        return (
+            None if start is None else parse_start(texts[start]),
+            None if end is None else parse_end(texts[end]),
+        )
+
+
+def _wants_points(asked: SeriesRequest) -> bool:
+    bare = replace(asked.query, start=None, end=None, filters={})
+    is_newest = not asked.pin and len(asked.datasets) <= 1
+    return is_newest and asked.format is Format.JSON and bare == SeriesQuery()
 
 
 class PreparedForms:
@@ -120,6 +152,20 @@ class PreparedForms:
         """Return what is known of a form."""
         return self._known.get(form)
 
+    def met(self, scope: Scope, known: Conditions) -> tuple[PreparedRequest, list[str]] | None:
+        """Return what is known of the form of a request, and its texts; None for any other form.
+
+        Args:
+            scope: The request; the names of its query string are noted in its state.
+            known: Its headers.
+        """
+        split = form_of(scope["query_string"], known.accept)
+        prepared = None if split is None else self._known.get(split[0])
+        if split is None or prepared is None:
+            return None
+        scope.setdefault("state", {})[QUERY_NAMES] = prepared.query_names
+        return prepared, split[1]
+
     def asked(self, scope: Scope, known: Conditions) -> SeriesRequest | None:
         """Return what a request asks for if its form is known; None for any other.
 
@@ -127,17 +173,13 @@ class PreparedForms:
             scope: The request; the names of its query string are noted in its state.
             known: Its headers.
         """
-        split = form_of(scope["query_string"], known.accept)
-        prepared = None if split is None else self.find(split[0])
-        if split is None or prepared is None:
+        if (met := self.met(scope, known)) is None:
             return None
         try:
-            asked = prepared.request(split[1], known.if_none_match)
+            return met[0].request(met[1], known.if_none_match)
         except BadQueryError:
             # There may be more to say than this.
             return None
-        scope.setdefault("state", {})[QUERY_NAMES] = prepared.query_names
-        return asked
 
     def learn(self, form: Form, asked: SeriesRequest) -> None:
         """Remember what a query string of a form came to, if others can be read by it.

@@ -12,12 +12,13 @@ from typing import Final
 from starlette.types import Scope
 
 from app.api.answer_headers import data_time
-from app.api.answers import NOT_MODIFIED, READ, small_answer, unchanged_headers
+from app.api.answers import AT_ONCE_ROWS, NOT_MODIFIED, READ, small_answer, unchanged_headers
 from app.api.deps import Services
 from app.api.fields import Conditions
+from app.api.key_answers import key_answers_of
 from app.api.lane import Ready, Slip
 from app.api.params import SeriesRequest
-from app.api.prepared import PreparedForms
+from app.api.prepared import PreparedForms, PreparedRequest
 from app.api.validators import etag_of, matching
 from app.errors import SeriesError
 from app.pipeline.series import SeriesAnswer
@@ -43,9 +44,15 @@ class ReadyAnswers:
             known: Its headers.
             services: Those of the app.
         """
-        if known.accept_encoding or (asked := self._forms.asked(scope, known)) is None:
+        if known.accept_encoding or (met := self._forms.met(scope, known)) is None:
             return None
+        prepared, texts = met
         try:
+            if prepared.wants_points and known.if_none_match is None:
+                ready = _of_key(prepared, texts, services)
+                if ready is not None:
+                    return ready
+            asked = prepared.request(texts, known.if_none_match)
             datasets = asked.datasets or (services.dataset(),)
             answer = services.reader.read_at_once(
                 datasets, asked.query, asked.pin, allow_expired=asked.allow_expired
@@ -54,6 +61,17 @@ class ReadyAnswers:
             # The long way finds the same, and has the words for it.
             return None
         return None if answer is None else _ready(scope, datasets, asked, answer)
+
+
+def _of_key(prepared: PreparedRequest, texts: list[str], services: Services) -> Ready | None:
+    reader, datasets = services.reader, prepared.asked.datasets
+    loaded = reader.at_hand(datasets[0] if datasets else services.dataset())
+    if loaded is None:
+        return None
+    answers = key_answers_of(prepared, loaded, min(reader.max_rows, AT_ONCE_ROWS))
+    if answers is None:
+        return None
+    return answers.answer(prepared.members(texts), *prepared.window(texts))
 
 
 def _ready(

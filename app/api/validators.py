@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import fields, replace
+from datetime import date
 from operator import attrgetter
 from typing import Final
 
@@ -18,12 +20,14 @@ from app.records import SeriesHead
 from app.reports import Freshness
 
 # Raise it when the same points are written in another way: a copy of before is then another.
-_WRITING: Final = 3
+_WRITING: Final = 4
 _LENGTH: Final = 16
 # RFC 9110, 8.8.3.3: what is coded in another way has another strong tag.
 CODINGS: Final = ("zstd", "br", "gzip")
 _encode: Final = msgspec.json.Encoder(order="deterministic", enc_hook=str).encode
-_rest_of: Final = attrgetter(*(one.name for one in fields(SeriesQuery) if one.name != "filters"))
+# What changes from one query to the next comes last.
+_OWN: Final = {"start", "end", "filters"}
+_rest_of: Final = attrgetter(*(one.name for one in fields(SeriesQuery) if one.name not in _OWN))
 _tellings: Final = Latest[bytes]()
 
 
@@ -37,10 +41,33 @@ def etag_of(answer: SeriesAnswer, asked: SeriesRequest) -> str:
     filters = [
         (name, found if len(found) == 1 else sorted(found)) for name, found in query.filters.items()
     ]
-    parts = (_WRITING, asked.format, sorted(filters), _rest_of(query))
+    return tag_of(tag_base(answer, asked), query.start, query.end, sorted(filters))
+
+
+def tag_base(answer: SeriesAnswer, asked: SeriesRequest) -> hashlib.blake2b:
+    """Return what goes into the ETag of every answer that differs in days and members alone."""
+    parts = (_WRITING, asked.format, _rest_of(asked.query))
     told = b"".join([_told(view) for view in answer.views])
-    digest = hashlib.blake2b(_encode(parts) + told, digest_size=_LENGTH)
-    return f'"{digest.hexdigest()}"'
+    return hashlib.blake2b(_encode(parts) + told, digest_size=_LENGTH)
+
+
+def tag_of(
+    base: hashlib.blake2b,
+    start: date | None,
+    end: date | None,
+    filters: Sequence[tuple[str, Sequence[str]]],
+) -> str:
+    """Return the ETag of an answer.
+
+    Args:
+        base: What it shares with others; it stays as it is.
+        start: The first day that is asked for.
+        end: The last day.
+        filters: Members by dimension, both in order.
+    """
+    whole = base.copy()
+    whole.update(_encode((start, end, filters)))
+    return f'"{whole.hexdigest()}"'
 
 
 def coded(etag: str, coding: str) -> str:

@@ -7,6 +7,7 @@ import asyncio
 import httpx
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.api.shortcut import SeriesShortcut
 from tests.api.bench import Bench
@@ -57,6 +58,44 @@ def test_both_ways_say_the_same(
     loop.run_until_complete(all_ways())
 
 
+WHOLE_KEYS = st.lists(
+    st.sampled_from(
+        [
+            *("dim_region=EMEA", "dim_region=APJ", "dim_region=Nowhere", "start=2026-02"),
+            *("dim_product=Bike", "dim_product=Car", "start=2026", "start=2027", "start=soon"),
+            *("end=2026-01", "end=2026-03-31", "end=2025", "dataset=default", "allow_expired=true"),
+            *("sort=date", "limit=1", "version=0", "grain=month", "format=json", "dataset=other"),
+        ]
+    ),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda pair: pair.partition("=")[0],
+)
+
+
+@given(first=WHOLE_KEYS, data=st.data())
+@settings(max_examples=200)
+def test_the_points_of_a_key_are_those_of_the_long_way(
+    doors: tuple[httpx.AsyncClient, httpx.AsyncClient],
+    loop: asyncio.AbstractEventLoop,
+    first: list[str],
+    data: st.DataObject,
+) -> None:
+    """One question after the other of the same names: other members, days, and mistakes."""
+    short, long = doors
+    queries = [first]
+    for _ in range(3):
+        other = {pair.partition("=")[0]: pair for pair in data.draw(WHOLE_KEYS)}
+        queries.append([other.get(pair.partition("=")[0], pair) for pair in first])
+
+    async def all_ways() -> None:
+        for query in queries:
+            url = f"/series?{'&'.join(query)}"
+            assert told(await plain(short, url)) == told(await plain(long, url))
+
+    loop.run_until_complete(all_ways())
+
+
 @pytest.fixture
 def laned(filled: Bench) -> Laned:
     """A service with data and a lane, whose reader counts."""
@@ -69,6 +108,28 @@ async def test_what_is_at_hand_is_answered_at_once(laned: Laned) -> None:
         await plain(laned.client, f"/series?dim_region={member}")
         assert laned.reader.reads == reads
     assert laned.reader.at_once == 1
+
+
+async def test_what_is_quickly_made_is_kept_when_it_is_asked_for_again(laned: Laned) -> None:
+    """Most such answers are never asked for again."""
+    await plain(laned.client, "/series?dim_region=EMEA")
+    made = []
+    for _ in range(4):
+        await plain(laned.client, "/series?dim_region=APJ")
+        made.append(laned.reader.at_once)
+    assert made == [1, 2, 2, 2]
+
+
+async def test_the_points_of_a_key_are_found_without_a_query(laned: Laned) -> None:
+    """Once its form is known, and whatever the order of the names is."""
+    for number, region in enumerate(("EMEA", "APJ", "EMEA")):
+        await plain(laned.client, f"/series?start=2026&dim_product=Bike&dim_region={region}")
+        assert (laned.reader.reads, laned.reader.glances) == (1, min(number, 1))
+    # Somebody else's copy is confirmed by the way that all go.
+    await plain(
+        laned.client, "/series?start=2026&dim_product=Car&dim_region=APJ", If_None_Match='"a"'
+    )
+    assert (laned.reader.reads, laned.reader.glances) == (2, 1)
 
 
 async def test_what_takes_long_to_write_is_read_once(filled: Bench) -> None:

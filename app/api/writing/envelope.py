@@ -71,9 +71,9 @@ class _TailOfAll(msgspec.Struct):
 
 _encode: Final = msgspec.json.Encoder().encode
 
-
 _NULL: Final = b"null"
-_NO_CURSOR: Final = _NULL + b"}"
+# What stands behind `around_total` if there is no next page.
+NO_CURSOR: Final = _NULL + b"}"
 _tails: Final = Latest[tuple[bytes, bytes]]()
 _metadata_texts: Final = Latest[msgspec.Raw]()
 _freshness_texts: Final = Latest[msgspec.Raw]()
@@ -100,11 +100,16 @@ def tail(view: SeriesView, cursor: str | None) -> bytes:
         view: The part.
         cursor: What `next` says; None for null.
     """
-    metadata = view.series.metadata
-    made_of = metadata, view.series.version, view.notice, view.freshness
-    before, between = _tails.of(metadata.dataset, made_of, _tail)
+    before, between = around_total(view)
     following = _NULL if cursor is None else _encode(cursor)
     return b"%b%d%b%b}" % (before, view.result.total, between, following)
+
+
+def around_total(view: SeriesView) -> tuple[bytes, bytes]:
+    """Return what stands behind the points up to the total, and from there up to the cursor."""
+    metadata = view.series.metadata
+    made_of = metadata, view.series.version, view.notice, view.freshness
+    return _tails.of(metadata.dataset, made_of, _tail)
 
 
 def _tail(
@@ -118,7 +123,7 @@ def _tail(
         _freshness_texts.of(metadata.dataset, (freshness,), _freshness),
         None,
     )
-    between = _encode(told)[1:].removesuffix(_NO_CURSOR)
+    between = _encode(told)[1:].removesuffix(NO_CURSOR)
     return _encode(known)[1:-1] + b',"total":', b"," + between
 
 

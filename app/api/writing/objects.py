@@ -11,9 +11,10 @@ from operator import add
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from app.pipeline.contract import DATE, VALUE
-from app.pipeline.query import Column, Columns, iso_date
+from app.pipeline.query import Column, Columns, KeyPoints, iso_date
 
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = b"null"
@@ -32,11 +33,42 @@ def row_objects(found: Columns) -> bytes:
         for place in found.missing.nonzero()[0].tolist():
             values[place] = _NULL
     begun = map(add, map(_begins.__getitem__, days), values)
-    if found.has_one_key:
-        end = _ends_of(found.dimensions)[found.keys.item(0)]
-        return (end + b",").join(begun) + end
     ends = _Ends(found.dimensions)
     return b",".join(map(add, begun, map(ends.__getitem__, found.keys.tolist())))
+
+
+def key_objects(before: bytes, found: KeyPoints, end: bytes, after: bytes) -> bytes:
+    """Return the objects of one key, between what stands before and behind them.
+
+    Args:
+        before: What stands before them.
+        found: The points, at least one.
+        end: The members of the key, from `key_end`.
+        after: What stands behind them.
+    """
+    pieces = [end + b","] * (3 * len(found.days) + 1)
+    pieces[0] = before
+    pieces[1::3] = _begins_of(found.days.tobytes())
+    pieces[2::3] = _encode(found.values.tolist())[1:-1].split(b",")
+    pieces[-1] = end + after
+    return b"".join(pieces)
+
+
+def key_end(dimensions: tuple[Column, ...], key: int) -> bytes:
+    """Return the members of a key as they stand behind each of its values.
+
+    Args:
+        dimensions: Those of the series, always the same object.
+        key: Its place in the series.
+    """
+    return _ends_of(dimensions)[key]
+
+
+# Series of one source have their points on the same days.
+@lru_cache(maxsize=1_024)
+def _begins_of(days: bytes) -> list[bytes]:
+    """Return the objects of some days up to their values; nobody changes the list."""
+    return [_begins[day] for day in np.frombuffer(days, np.int32).tolist()]
 
 
 class _Begins(dict[int, bytes]):

@@ -13,10 +13,12 @@ from app.pipeline.query.asked import (
     parse_sort,
 )
 from app.pipeline.query.bounds import parse_end, parse_start
+from app.pipeline.query.calendar import day_span
 from app.pipeline.query.cube import Cube
 from app.pipeline.query.cursor import Cursor, Place, digest_of, parse_cursor
 from app.pipeline.query.guards import MAX_ROWS, Guards
-from app.pipeline.query.index import Column
+from app.pipeline.query.index import Column, SeriesIndex
+from app.pipeline.query.lookup import KeyLookup, KeyPoints
 from app.pipeline.query.plan import Plan, is_light, plan_query
 from app.pipeline.query.result import Columns, QueryResult, iso_date
 from app.pipeline.query.run import run_plan, run_query
@@ -33,12 +35,16 @@ __all__ = [
     "Cursor",
     "Fill",
     "Guards",
+    "KeyLookup",
+    "KeyPoints",
     "Place",
     "Plan",
     "QueryResult",
+    "SeriesIndex",
     "SeriesQuery",
     "SortKey",
     "Transform",
+    "day_span",
     "digest_of",
     "dimension_place",
     "is_light",

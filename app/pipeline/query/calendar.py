@@ -34,6 +34,14 @@ def day_number(day: date) -> int:
     return day.toordinal() - _EPOCH
 
 
+def day_span(start: date | None, end: date | None) -> tuple[int, int]:
+    """Return the first and the last day of a window that may be open."""
+    return (
+        FIRST_DAY if start is None else day_number(start),
+        LAST_DAY if end is None else day_number(end),
+    )
+
+
 def day_of(number: int) -> date:
     """Return the day of a number; the inverse of `day_number`."""
     return date.fromordinal(number + _EPOCH)

@@ -29,6 +29,7 @@ class Cube:
     Attributes:
         base: The series itself.
         frames: What the planner remembers of queries of it.
+        answers: What those who answer remember, as long as this is in use.
 
     Args:
         base: The series itself.
@@ -38,6 +39,7 @@ class Cube:
     def __init__(self, base: SeriesIndex, kept_bytes: int = KEPT_BYTES) -> None:
         self.base = base
         self.frames: dict[Hashable, Any] = {}
+        self.answers: dict[Hashable, Any] = {}
         self._kept_bytes = kept_bytes
         self._sums: dict[tuple[int, ...], SeriesIndex] = {}
 

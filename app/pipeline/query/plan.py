@@ -11,7 +11,7 @@ import numpy as np
 from app.errors import BadQueryError
 from app.periods import is_finer
 from app.pipeline.query.asked import Aggregation, Fill, SeriesQuery, SortKey, Transform, check_alone
-from app.pipeline.query.calendar import FIRST_DAY, LAST_DAY, day_number, first_day, period
+from app.pipeline.query.calendar import FIRST_DAY, LAST_DAY, day_number, day_span, first_day, period
 from app.pipeline.query.cube import Cube
 from app.pipeline.query.index import Places, SeriesIndex
 from app.pipeline.query.order import sort_columns
@@ -168,7 +168,7 @@ def window_of(index: SeriesIndex, keys: Places, plan: Plan) -> Window | None:
         plan: The query.
     """
     query, grain = plan.query, plan.grain
-    first, last = _asked_days(query)
+    first, last = day_span(query.start, query.end)
     is_cut = query.first is not None or query.last is not None
     is_open = query.start is None or query.end is None
     # Only these two need to know how far the selection itself reaches.
@@ -193,14 +193,7 @@ def days_of(index: SeriesIndex, keys: Places, plan: Plan) -> tuple[int, int] | N
     if query.first is not None or query.last is not None:
         window = window_of(index, keys, plan)
         return None if window is None else (window.first, window.last)
-    return _asked_days(query)
-
-
-def _asked_days(query: SeriesQuery) -> tuple[int, int]:
-    return (
-        FIRST_DAY if query.start is None else day_number(query.start),
-        LAST_DAY if query.end is None else day_number(query.end),
-    )
+    return day_span(query.start, query.end)
 
 
 def _narrowed(low: int, high: int, plan: Plan) -> Window:

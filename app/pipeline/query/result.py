@@ -28,7 +28,6 @@ class Columns:
         missing: Which rows have no value; None if all have one.
         keys: The key of each row.
         dimensions: The dimensions that were kept.
-        has_one_key: Whether all rows are known to be of one key.
     """
 
     days: Days
@@ -36,7 +35,6 @@ class Columns:
     missing: Flags | None
     keys: Ints
     dimensions: tuple[Column, ...]
-    has_one_key: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -48,12 +46,7 @@ class Columns:
         rows = slice(start, stop)
         missing = None if self.missing is None else self.missing[rows]
         return Columns(
-            self.days[rows],
-            self.values[rows],
-            missing,
-            self.keys[rows],
-            self.dimensions,
-            has_one_key=self.has_one_key,
+            self.days[rows], self.values[rows], missing, self.keys[rows], self.dimensions
         )
 
     def codes(self, column: Column) -> Ints:

@@ -122,7 +122,6 @@ def _stored_points(
         None,
         index.keys_of(shown),
         index.columns,
-        has_one_key=isinstance(keys, slice) and keys.stop - keys.start == 1,
     )
     return QueryResult(found, total, plan.grain)
 
