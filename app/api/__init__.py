@@ -87,14 +87,17 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     # The last that is added is the outermost. Pages of other origins ask first, without a key; and
     # an answer that is kept is given to those only who may have it.
     forms = PreparedForms()
-    app.add_middleware(SeriesShortcut, forms=forms)
+    ready = ReadyAnswers(forms)
+    # Where answers are kept, those that nobody wants coded are tried before they come here.
+    made_inside = ready.coded if options.answer_cache_bytes else ready.find
+    app.add_middleware(SeriesShortcut, forms=forms, ready=made_inside)
     app.add_middleware(CompressionMiddleware)
     if options.answer_cache_bytes:
         app.add_middleware(
             AnswerLane,
             room_bytes=options.answer_cache_bytes,
             audience=audience_of,
-            ready=ReadyAnswers(forms).find,
+            ready=ready.uncoded,
         )
     app.add_middleware(MethodsMiddleware)
     app.add_middleware(AccessMiddleware, guard=options.guard)

@@ -66,6 +66,10 @@ class Slip:
 Ready = tuple[Slip, int, RawHeaders, bytes]
 
 
+# Makes one without waiting, or returns None.
+MakeReady = Callable[[Scope, Conditions, Services], Ready | None]
+
+
 def nothing_ready(scope: Scope, known: Conditions, services: Services) -> Ready | None:
     """Return no answer: all are made inside."""
     del scope, known, services
@@ -76,6 +80,15 @@ def slip_of(scope: Scope) -> Slip | None:
     """Return where to note what the lane must know; None if nothing is kept."""
     slip: Slip | None = scope.get(_SLIP)
     return slip
+
+
+def noted(ready: Ready, scope: Scope) -> tuple[Message, Message]:
+    """Return what is sent of an answer that was made inside, and note what the lane must know."""
+    made, status, headers, body = ready
+    if (slip := slip_of(scope)) is not None:
+        slip.datasets, slip.pin, slip.stamp = made.datasets, made.pin, made.stamp
+        slip.etag, slip.data_time = made.etag, made.data_time
+    return _both(status, headers, body)
 
 
 class _Entry:
@@ -173,7 +186,7 @@ class AnswerLane:
         app: ASGIApp,
         room_bytes: int,
         audience: Callable[[Scope], Hashable] = everyone,
-        ready: Callable[[Scope, Conditions, Services], Ready | None] = nothing_ready,
+        ready: MakeReady = nothing_ready,
     ) -> None:
         self._app = app
         self._room = room_bytes

@@ -1,7 +1,8 @@
-"""Answers at once what is at hand: a question of a known form, small, that nobody wants coded.
+"""Answers at once what is at hand: a question of a known form whose answer is small.
 
 It is what the long way answers, made by the same functions; but nothing on it has to wait, so no
-door, task or response must be made for it. Whatever is not so simple goes the long way.
+task or response must be made for it. Whatever is not so simple goes the long way. An answer that
+somebody wants coded passes the door that codes it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,14 @@ class ReadyAnswers:
     def __init__(self, forms: PreparedForms) -> None:
         self._forms = forms
 
+    def uncoded(self, scope: Scope, known: Conditions, services: Services) -> Ready | None:
+        """Return the answer to a `GET /series` that nobody wants coded, as `find`; else None."""
+        return None if known.accept_encoding else self.find(scope, known, services)
+
+    def coded(self, scope: Scope, known: Conditions, services: Services) -> Ready | None:
+        """Return the answer to all others, as `find`; not coded yet."""
+        return self.find(scope, known, services) if known.accept_encoding else None
+
     def find(self, scope: Scope, known: Conditions, services: Services) -> Ready | None:
         """Return the answer to a `GET /series`; None if it must go the long way.
 
@@ -44,7 +53,7 @@ class ReadyAnswers:
             known: Its headers.
             services: Those of the app.
         """
-        if known.accept_encoding or (met := self._forms.met(scope, known)) is None:
+        if (met := self._forms.met(scope, known)) is None:
             return None
         prepared, texts = met
         try:

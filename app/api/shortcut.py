@@ -23,7 +23,7 @@ from typing_extensions import override
 from app.api.answers import answer_series
 from app.api.deps import Services
 from app.api.fields import Conditions
-from app.api.lane import SERIES_PATH
+from app.api.lane import SERIES_PATH, MakeReady, noted
 from app.api.params import SeriesRequest, series_request, texts_of
 from app.api.prepared import PreparedForms, form_of
 from app.api.problems import error_response
@@ -36,12 +36,14 @@ class SeriesShortcut:
     Args:
         app: The framework.
         forms: Where forms of query strings are remembered.
+        ready: Makes an answer that can be made without waiting; else it returns None.
     """
 
-    def __init__(self, app: ASGIApp, forms: PreparedForms) -> None:
+    def __init__(self, app: ASGIApp, forms: PreparedForms, ready: MakeReady) -> None:
         self._app = app
         self._read = QuickReader(series_request)
         self._forms = forms
+        self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only `GET /series` is looked at."""
@@ -49,8 +51,13 @@ class SeriesShortcut:
             await self._app(scope, receive, send)
             return
         services: Services = scope["app"].state.services
+        known = Conditions(scope["headers"])
+        if (ready := self._ready(scope, known, services)) is not None:
+            for message in noted(ready, scope):
+                await send(message)
+            return
         try:
-            asked = self._forms.asked(scope, Conditions(scope["headers"]))
+            asked = self._forms.asked(scope, known)
             asked = asked or await self._asked(scope, receive)
             if asked is None:
                 await self._app(scope, receive, send)
