@@ -1,8 +1,9 @@
 """Answers what a chart of one series asks for: the points of one key, in a window.
 
-Such questions differ in members and days alone. All else that their answers have is made once for
-each form of a query string and each version, by those who make it for every answer; what is left
-is to find the points and to put the pieces together.
+Such questions differ in members and days alone. All else that their answers have is made by those
+who make it for every answer, and kept for each form of a query string until readers are told
+otherwise: of another version, or of another age. What is left is to find the points and to put the
+pieces together.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from app.pipeline.series import SeriesAnswer, SeriesView
 from app.reports import FreshnessState
 
 _OK: Final = HTTPStatus.OK.value
-_FORMS_REMEMBERED: Final = 256
+_FORMS_REMEMBERED: Final = 64
 
 
 class KeyAnswers:
-    """Answers to the questions of one form from one version.
+    """Answers to the questions of one form from one version, as it stands.
 
     They are kept with the version's index, so they must not hold the version: it would never go.
 
@@ -43,8 +44,8 @@ class KeyAnswers:
     """
 
     __slots__ = (
-        *("_after", "_before", "_data_time", "_dimensions", "_headers", "_lookup", "_most_rows"),
-        *("_rest", "_slip", "_tag_base", "_tag_order", "_total_at"),
+        *("_around_total", "_before", "_data_time", "_dimensions", "_headers", "_lookup"),
+        *("_most_rows", "_slip", "_tag_base", "_tag_order", "_total_at"),
     )
 
     def __init__(
@@ -57,18 +58,18 @@ class KeyAnswers:
     ) -> None:
         answer, asked = _without_points(loaded), prepared.asked
         (view,) = answer.views
-        after, rest = around_total(view)
         self._lookup = lookup
         self._most_rows = most_rows
         self._dimensions = index.columns
         self._before = head(view) + b',"points":['
-        self._after, self._rest = b"]," + after, rest + NO_CURSOR
+        # No copy: they are as long as the metadata, and the same for all forms.
+        self._around_total = around_total(view)
         self._headers = raw_headers(answer, asked.format, SERIES_PATH, "")
         # Before them stands the ETag.
         self._total_at = [name for name, _ in self._headers].index(TOTAL) + 1
         self._tag_base = tag_base(answer, asked)
         self._tag_order = sorted((name, place) for place, name in enumerate(prepared.dimensions))
-        self._slip = (loaded.series.metadata.dataset,), asked.pin, loaded.stamp
+        self._slip = (loaded.dataset,), asked.pin, loaded.stamp
         self._data_time = data_time(answer)
 
     def answer(self, members: Sequence[str], start: date | None, end: date | None) -> Ready | None:
@@ -83,7 +84,8 @@ class KeyAnswers:
         if found is None or (total := len(found.days)) > self._most_rows:
             return None
         count = b"%d" % total
-        behind = self._after + count + self._rest
+        after, rest = self._around_total
+        behind = b"],%b%b%b%b" % (after, count, rest, NO_CURSOR)
         body = key_objects(self._before, found, key_end(self._dimensions, found.key), behind)
         filters = [(name, (members[place],)) for name, place in self._tag_order]
         etag = tag_of(self._tag_base, start, end, filters)
@@ -97,7 +99,7 @@ def key_answers_of(prepared: PreparedRequest, loaded: Loaded, most_rows: int) ->
 
     Args:
         prepared: The form.
-        loaded: What is served; its index remembers them until the version stands otherwise.
+        loaded: What is served; its index remembers them until readers are told otherwise.
         most_rows: Most rows of an answer.
     """
     if not prepared.wants_points or (cube := loaded.cube) is None:

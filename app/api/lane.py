@@ -1,8 +1,9 @@
 """Answers again what was answered before, as long as nothing changed that the answer tells.
 
-A finished answer of `GET /series` is kept with the reader's stamp of its datasets. It is sent again
-only while the stamp of the moment is the same: another version, another state of freshness, another
-warning all change it. Only the age grows without changing the stamp, so `Age` is written anew.
+A finished answer of `GET /series` is kept with the reader's stamp of its datasets; one that was
+quickly made only if it is asked for again. It is sent again only while the stamp of the moment is
+the same: another version, another state of freshness, another warning all change it. Only the age
+grows without changing the stamp, so `Age` is written anew.
 """
 
 from __future__ import annotations

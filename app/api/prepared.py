@@ -160,7 +160,7 @@ class PreparedForms:
             known: Its headers.
         """
         split = form_of(scope["query_string"], known.accept)
-        prepared = None if split is None else self._known.get(split[0])
+        prepared = None if split is None else self.find(split[0])
         if split is None or prepared is None:
             return None
         scope.setdefault("state", {})[QUERY_NAMES] = prepared.query_names

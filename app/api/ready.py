@@ -1,8 +1,9 @@
 """Answers at once what is at hand: a question of a known form whose answer is small.
 
-It is what the long way answers, made by the same functions; but nothing on it has to wait, so no
-task or response must be made for it. Whatever is not so simple goes the long way. An answer that
-somebody wants coded passes the door that codes it.
+It is what the long way answers, but nothing on it has to wait, so no task or response must be made
+for it. It is made by the same functions, but for the points of one key, which are found without a
+query (`app.api.key_answers`). Whatever is not so simple goes the long way. An answer that somebody
+wants coded passes the door that codes it.
 """
 
 from __future__ import annotations

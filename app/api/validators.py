@@ -19,7 +19,8 @@ from app.pipeline.series import SeriesAnswer, SeriesView
 from app.records import SeriesHead
 from app.reports import Freshness
 
-# Raise it when the same points are written in another way: a copy of before is then another.
+# Raise it when the same points are written in another way, or what goes into a tag changes: a copy
+# of before is then another.
 _WRITING: Final = 4
 _LENGTH: Final = 16
 # RFC 9110, 8.8.3.3: what is coded in another way has another strong tag.

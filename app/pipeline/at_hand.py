@@ -22,12 +22,14 @@ class Loaded:
     """What is served of one dataset.
 
     Attributes:
+        dataset: Its name, as it was asked for.
         series: The version.
         told: What its readers are told.
         stamp: Of this dataset alone.
         cube: Its index; None if it was not built yet.
     """
 
+    dataset: str
     series: CachedSeries
     told: Told
     stamp: Stamp
@@ -69,19 +71,20 @@ class SeriesAtHand:
     def _look(self, asked: tuple[str, Pin]) -> Loaded | None:
         series = self._cache.at_hand(*asked)
         told = None if series is None else self._tell(series)
-        return None if series is None or told is None else self.loaded(series, told)
+        return None if series is None or told is None else self.loaded(asked[0], series, told)
 
-    def loaded(self, series: CachedSeries, told: Told) -> Loaded:
+    def loaded(self, dataset: str, series: CachedSeries, told: Told) -> Loaded:
         """Return a version with its stamp, which is the same object as long as it tells the same.
 
         Args:
+            dataset: Its name, as it was asked for.
             series: The version.
             told: What its readers are told; the same object as long as it tells the same.
         """
         metadata, cube = series.metadata, self._cubes.at_hand(series.rows)
-        last = self._stamps.get(metadata.dataset)
+        last = self._stamps.get(dataset)
         if last is not None and last[0] is metadata and last[1] is told:
-            return Loaded(series, told, last[2], cube)
+            return Loaded(dataset, series, told, last[2], cube)
         stamp = stamp_of(series, told)
-        self._stamps[metadata.dataset] = metadata, told, stamp
-        return Loaded(series, told, stamp, cube)
+        self._stamps[dataset] = metadata, told, stamp
+        return Loaded(dataset, series, told, stamp, cube)

@@ -290,7 +290,7 @@ class SeriesReader:
             if asked.places:
                 raise _gone(dataset) from error
             raise
-        return self._at_hand.loaded(series, self._tell(series))
+        return self._at_hand.loaded(dataset, series, self._tell(series))
 
     def _planned(self, asked: _Asked, one: Loaded) -> tuple[Cube, Plan]:
         cube = self._cubes.of(one.series.rows)

@@ -299,10 +299,11 @@ class SeriesTable:
     ) -> pa.Table:
         """Return the rows that these metadata describe, and note the files they came from."""
         with translated("read the cache", self.uri):
-            paths = file_paths(table)
+            sizes = file_sizes(table)
             # Before they are read, so that a change in between is seen as one.
-            files.update(zip(paths, self.log.stamps(paths), strict=True))
-            found = table.to_pyarrow_table(filesystem=self.files.native)
+            stamps = self.log.stamps(sizes)
+            files.update(zip(sizes, stamps, strict=True))
+            found = table.to_pyarrow_table(filesystem=self.files.read_by(sizes, stamps))
             rows = merge_runs(found.replace_schema_metadata())
         # The writer keeps the order of rows within its groups. What a tool has written anew, or
         # split into several files, comes back in any order.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,17 @@ import pyarrow.fs as pa_fs
 from deltalake import DeltaTable
 
 from app.errors import CacheUnavailableError
-from app.pipeline.delta_log import LOG_FOLDER, SAVED_PATH, local_folder, open_folder, translated
+from app.pipeline.delta_log import (
+    LOG_FOLDER,
+    SAVED_PATH,
+    Stamp,
+    local_folder,
+    open_folder,
+    translated,
+)
+
+# Within the folder, without an escape, and no name that begins with a dot.
+_PLAIN_PATH = re.compile(r"(?:[\w=-][\w=.-]*/)*[\w=-][\w=.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +56,31 @@ class TableFiles:
         self._options = dict(storage_options)
         self._folder = local_folder(uri)
 
-    @property
-    def native(self) -> pa_fs.FileSystem | None:
-        """The folder as Arrow reads it by itself; None for an object store.
+    def read_by(
+        self, sizes: Mapping[str, int], stamps: Iterable[Stamp | None]
+    ) -> pa_fs.FileSystem | None:
+        """Return the folder as Arrow reads it by itself; None if delta-rs must be between.
 
         Through delta-rs, Arrow's own threads call Python, some of them when all is read. If that is
         when the process ends, it is aborted, whatever it has done (`terminate called without an
-        active exception`).
+        active exception`). But an object store, and whatever is odd about a file, its path or its
+        size, is for delta-rs to judge.
+
+        Args:
+            sizes: The data files, with the size that each was written with.
+            stamps: How they stand on the disk, in the same order; None for one that is not seen.
+
+        Raises:
+            FileNotFoundError: A file is not there.
         """
-        if self._folder is None:
+        if self._folder is None or not all(map(_PLAIN_PATH.fullmatch, sizes)):
+            return None
+        is_as_written = True
+        for (path, size), stamp in zip(sizes.items(), stamps, strict=True):
+            if stamp is None:
+                raise FileNotFoundError(f"the file {path} is not there")
+            is_as_written = is_as_written and stamp.size_bytes == size
+        if not is_as_written:
             return None
         return pa_fs.SubTreeFileSystem(str(self._folder), pa_fs.LocalFileSystem())
 

@@ -1,4 +1,4 @@
-"""Looks at a disk once for all requests that a server took in together."""
+"""Looks once for all requests that a server took in together: at a disk, or at how series stand."""
 
 from __future__ import annotations
 

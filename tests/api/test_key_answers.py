@@ -121,13 +121,19 @@ async def test_an_answer_says_what_it_was_made_from(filled: Bench) -> None:
     assert dict(headers)[b"x-series-total"] == b"2"
 
 
+async def test_an_answer_is_of_the_dataset_that_was_asked_for(filled: Bench) -> None:
+    """Also where its folder was copied from another, whose name the metadata have."""
+    loaded = replace(await loaded_of(filled), dataset="copy")
+    assert answered(a_form(), loaded, "Bike", "EMEA")[0].datasets == ("copy",)
+
+
 async def test_the_forms_that_are_remembered_are_bounded(filled: Bench) -> None:
     """A version in use for months does not fill the memory."""
     loaded = await loaded_of(filled)
     for _ in range(600):
         answered(a_form(), loaded, "Bike", "EMEA")
     assert loaded.cube is not None
-    assert 0 < len(loaded.cube.answers) <= 256
+    assert 0 < len(loaded.cube.answers) <= 64
 
 
 async def test_a_version_goes_when_another_is_served(filled: Bench) -> None:

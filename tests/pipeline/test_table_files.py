@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from app.errors import CacheUnavailableError
+from app.errors import CacheCorruptError, CacheUnavailableError
 from app.pipeline.cache import DeltaCache
-from app.pipeline.delta_log import commit_path, local_folder
+from app.pipeline.delta_log import Stamp, commit_path, local_folder
 from app.pipeline.table_files import TableFiles
 from tests.pipeline.samples import metadata_of, three_months
 
@@ -67,7 +68,59 @@ def test_a_folder_is_read_by_arrow_alone(
 
 def test_a_store_is_read_through_delta_rs() -> None:
     """Only it knows how to."""
-    assert TableFiles("s3://bucket/cache/sales", {}).native is None
+    assert TableFiles("s3://bucket/cache/sales", {}).read_by({}, []) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../other/a.parquet",
+        "a/../../b",
+        "/etc/passwd",
+        "file:///etc/passwd",
+        "a%20b",
+        "",
+        "a/",
+        ".",
+    ],
+)
+def test_what_is_odd_is_for_delta_rs_to_judge(tmp_path: Path, path: str) -> None:
+    """A path that leads out of the folder, or that must be decoded first; a size of another day."""
+    files = TableFiles(str(tmp_path), {})
+    assert files.read_by({path: 1}, [None]) is None
+    assert files.read_by({"a": 1}, [Stamp("a", 2, 0)]) is None
+    assert files.read_by({"x=1/a-0.c.parquet": 2}, [Stamp("a", 2, 0)]) is not None
+
+
+def test_a_file_that_is_gone_is_told_by_its_name(tmp_path: Path) -> None:
+    """In plain words, as a reader may be shown them."""
+    with pytest.raises(FileNotFoundError, match=r"^the file a\.parquet is not there$"):
+        TableFiles(str(tmp_path), {}).read_by({"a.parquet": 1}, [None])
+
+
+def test_a_file_outside_the_folder_is_never_read(tmp_path: Path) -> None:
+    """Whoever can write one log cannot have the files of others shown."""
+    rows, other = three_months(), three_months(5)
+    DeltaCache(tmp_path).save(rows, metadata_of(rows))
+    DeltaCache(tmp_path).save(other, metadata_of(other, dataset="secret"))
+    secret = next((tmp_path / "secret").glob("*.parquet"))
+    commit = tmp_path / "sales" / commit_path(0)
+    text = commit.read_text(encoding="utf-8")
+    own = re.search(r'"path":"([^"]+)"', text)
+    assert own is not None
+    commit.write_text(text.replace(own[1], f"../secret/{secret.name}"), encoding="utf-8")
+    with pytest.raises(CacheCorruptError):
+        DeltaCache(tmp_path).load("sales")
+
+
+def test_a_file_that_grew_is_read_as_it_was_written(tmp_path: Path) -> None:
+    """What some tool has put behind it is no part of it."""
+    rows = three_months()
+    DeltaCache(tmp_path).save(rows, metadata_of(rows))
+    with next((tmp_path / "sales").glob("*.parquet")).open("ab") as file:
+        file.write(bytes(100))
+    loaded = DeltaCache(tmp_path).load("sales")
+    assert (loaded.warning, loaded.rows.num_rows) == (None, rows.num_rows)
 
 
 def test_a_disk_that_fails_is_told(tmp_path: Path) -> None:
