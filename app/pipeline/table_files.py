@@ -72,15 +72,19 @@ class TableFiles:
 
         Raises:
             FileNotFoundError: A file is not there.
+            ValueError: A file is shorter than it was.
         """
         if self._folder is None or not all(map(_PLAIN_PATH.fullmatch, sizes)):
             return None
-        is_as_written = True
+        has_grown = False
         for (path, size), stamp in zip(sizes.items(), stamps, strict=True):
             if stamp is None:
                 raise FileNotFoundError(f"the file {path} is not there")
-            is_as_written = is_as_written and stamp.size_bytes == size
-        if not is_as_written:
+            if stamp.size_bytes < size:
+                raise ValueError(f"the file {path} has lost {size - stamp.size_bytes:,} bytes")
+            has_grown = has_grown or stamp.size_bytes > size
+        if has_grown:
+            # It is read as far as it was written.
             return None
         return pa_fs.SubTreeFileSystem(str(self._folder), pa_fs.LocalFileSystem())
 

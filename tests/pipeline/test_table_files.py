@@ -89,11 +89,14 @@ def test_what_is_odd_is_for_delta_rs_to_judge(tmp_path: Path, path: str) -> None
     files = TableFiles(str(tmp_path), {})
     assert files.read_by({path: 1}, [None]) is None
     assert files.read_by({"a": 1}, [Stamp("a", 2, 0)]) is None
+    assert files.read_by({"a": 2}, [Stamp("a", 2, 0)]) is not None
     assert files.read_by({"x=1/a-0.c.parquet": 2}, [Stamp("a", 2, 0)]) is not None
 
 
-def test_a_file_that_is_gone_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_short_is_told_by_its_name(tmp_path: Path) -> None:
     """In plain words, as a reader may be shown them."""
+    with pytest.raises(ValueError, match=r"^the file a\.parquet has lost 1,999 bytes$"):
+        TableFiles(str(tmp_path), {}).read_by({"a.parquet": 2_000}, [Stamp("a.parquet", 1, 0)])
     with pytest.raises(FileNotFoundError, match=r"^the file a\.parquet is not there$"):
         TableFiles(str(tmp_path), {}).read_by({"a.parquet": 1}, [None])
 
