@@ -256,7 +256,7 @@ def local_folder(uri: str) -> Path | None:
     scheme, separator, _ = uri.partition("://")
     if not separator:
         return Path(uri)
-    return Path(url2pathname(urlsplit(uri).path)) if scheme == "file" else None
+    return Path(url2pathname(urlsplit(uri).path)) if scheme.lower() == "file" else None
 
 
 def open_folder(uri: str, storage_options: Mapping[str, str]) -> pa_fs.PyFileSystem:

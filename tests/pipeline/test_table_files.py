@@ -21,6 +21,7 @@ from tests.pipeline.samples import metadata_of, three_months
         ("/data/a%20b", Path("/data/a%20b")),
         ("file:///data/my cache/x", Path("/data/my cache/x")),
         ("file:///data/my%20cache/x", Path("/data/my cache/x")),
+        ("FILE:///data/x", Path("/data/x")),
         ("s3://bucket/cache", None),
     ],
 )
