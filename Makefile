@@ -105,7 +105,7 @@ $(TYPES_STAMP) $(ISSUER_STAMP): %/node_modules/.stamp: %/package-lock.json
 install: $(INSTALL_STAMP) ## put Poetry into .tools and the locked packages into .venv
 	@:
 
-$(INSTALL_STAMP): pyproject.toml poetry.lock poetry.toml | $(TOOLS_STAMP)
+$(INSTALL_STAMP): pyproject.toml poetry.lock | $(TOOLS_STAMP)
 	@$(POETRY) install
 	@touch $@
 

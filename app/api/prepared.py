@@ -89,10 +89,7 @@ class PreparedRequest:
             dataset, all that there are, as JSON rows.
     """
 
-    __slots__ = (
-        *("_end", "_places", "_start"),
-        *("asked", "dimensions", "query_names", "wants_points"),
-    )
+    __slots__ = ("_end", "_places", "_start", "asked", "dimensions", "query_names", "wants_points")
 
     def __init__(self, names: tuple[str, ...], asked: SeriesRequest) -> None:
         self.query_names = tuple(sorted(set(names)))

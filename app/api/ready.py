@@ -58,10 +58,8 @@ class ReadyAnswers:
             return None
         prepared, texts = met
         try:
-            if prepared.wants_points and known.if_none_match is None:
-                ready = _of_key(prepared, texts, services)
-                if ready is not None:
-                    return ready
+            if known.if_none_match is None and (ready := _of_key(prepared, texts, services)):
+                return ready
             asked = prepared.request(texts, known.if_none_match)
             datasets = asked.datasets or (services.dataset(),)
             answer = services.reader.read_at_once(

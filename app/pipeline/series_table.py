@@ -303,7 +303,7 @@ class SeriesTable:
             # Before they are read, so that a change in between is seen as one.
             stamps = self.log.stamps(sizes)
             files.update(zip(sizes, stamps, strict=True))
-            found = table.to_pyarrow_table(filesystem=self.files.read_by(sizes, stamps))
+            found = table.to_pyarrow_table(filesystem=self.files.file_system(sizes, stamps))
             rows = merge_runs(found.replace_schema_metadata())
         # The writer keeps the order of rows within its groups. What a tool has written anew, or
         # split into several files, comes back in any order.

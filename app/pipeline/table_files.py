@@ -56,7 +56,7 @@ class TableFiles:
         self._options = dict(storage_options)
         self._folder = local_folder(uri)
 
-    def read_by(
+    def file_system(
         self, sizes: Mapping[str, int], stamps: Iterable[Stamp | None]
     ) -> pa_fs.FileSystem | None:
         """Return the folder as Arrow reads it by itself; None if delta-rs must be between.

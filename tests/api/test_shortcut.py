@@ -60,7 +60,7 @@ def doors(bench: Bench) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
 
 
 @given(query=QUERIES, accept=ACCEPTS, has_it=st.booleans())
-@settings(max_examples=300)
+@settings(max_examples=500)
 def test_both_ways_say_the_same(
     doors: tuple[httpx.AsyncClient, httpx.AsyncClient],
     loop: asyncio.AbstractEventLoop,

@@ -69,7 +69,7 @@ def test_a_folder_is_read_by_arrow_alone(
 
 def test_a_store_is_read_through_delta_rs() -> None:
     """Only it knows how to."""
-    assert TableFiles("s3://bucket/cache/sales", {}).read_by({}, []) is None
+    assert TableFiles("s3://bucket/cache/sales", {}).file_system({}, []) is None
 
 
 @pytest.mark.parametrize(
@@ -88,18 +88,18 @@ def test_a_store_is_read_through_delta_rs() -> None:
 def test_what_is_odd_is_for_delta_rs_to_judge(tmp_path: Path, path: str) -> None:
     """A path that leads out of the folder, or that must be decoded first; a size of another day."""
     files = TableFiles(str(tmp_path), {})
-    assert files.read_by({path: 1}, [None]) is None
-    assert files.read_by({"a": 1}, [Stamp("a", 2, 0)]) is None
-    assert files.read_by({"a": 2}, [Stamp("a", 2, 0)]) is not None
-    assert files.read_by({"x=1/a-0.c.parquet": 2}, [Stamp("a", 2, 0)]) is not None
+    assert files.file_system({path: 1}, [None]) is None
+    assert files.file_system({"a": 1}, [Stamp("a", 2, 0)]) is None
+    assert files.file_system({"a": 2}, [Stamp("a", 2, 0)]) is not None
+    assert files.file_system({"x=1/a-0.c.parquet": 2}, [Stamp("a", 2, 0)]) is not None
 
 
 def test_a_file_that_is_gone_or_short_is_told_by_its_name(tmp_path: Path) -> None:
     """In plain words, as a reader may be shown them."""
     with pytest.raises(ValueError, match=r"^the file a\.parquet has lost 1,999 bytes$"):
-        TableFiles(str(tmp_path), {}).read_by({"a.parquet": 2_000}, [Stamp("a.parquet", 1, 0)])
+        TableFiles(str(tmp_path), {}).file_system({"a.parquet": 2_000}, [Stamp("a.parquet", 1, 0)])
     with pytest.raises(FileNotFoundError, match=r"^the file a\.parquet is not there$"):
-        TableFiles(str(tmp_path), {}).read_by({"a.parquet": 1}, [None])
+        TableFiles(str(tmp_path), {}).file_system({"a.parquet": 1}, [None])
 
 
 def test_a_file_outside_the_folder_is_never_read(tmp_path: Path) -> None:

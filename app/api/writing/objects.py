@@ -19,8 +19,6 @@ from app.pipeline.query import Column, Columns, KeyPoints, iso_date
 _encode: Final = msgspec.json.Encoder().encode
 _NULL: Final = b"null"
 _DAYS_REMEMBERED: Final = 65_536
-_KEYS_REMEMBERED: Final = 20_000
-_SERIES_REMEMBERED: Final = 4
 
 
 def row_objects(found: Columns) -> bytes:
@@ -58,10 +56,11 @@ def key_end(dimensions: tuple[Column, ...], key: int) -> bytes:
     """Return the members of a key as they stand behind each of its values.
 
     Args:
-        dimensions: Those of the series, always the same object.
+        dimensions: Those of the series.
         key: Its place in the series.
     """
-    return _ends_of(dimensions)[key]
+    pairs = [_pair(one.name, one.members.texts[one.of_keys.item(key)]) for one in dimensions]
+    return b"".join(pairs) + b"}"
 
 
 # Series of one source have their points on the same days.
@@ -90,26 +89,8 @@ class _Ends(dict[int, bytes]):
         self._dimensions = dimensions
 
     def __missing__(self, key: int) -> bytes:
-        pairs = [
-            _pair(one.name, one.members.texts[one.of_keys.item(key)]) for one in self._dimensions
-        ]
-        if len(self) >= _KEYS_REMEMBERED:
-            self.clear()
-        self[key] = end = b"".join(pairs) + b"}"
+        self[key] = end = key_end(self._dimensions, key)
         return end
-
-
-def _ends_of(dimensions: tuple[Column, ...]) -> _Ends:
-    """Return what is known of the keys of a series, whose own dimensions these are.
-
-    Charts ask for one key after the other, and often for the same one again.
-    """
-    if (known := _known_ends.get(id(dimensions))) is None:
-        if len(_known_ends) >= _SERIES_REMEMBERED:
-            _known_ends.clear()
-        # It holds the dimensions, so that no other object can get their address.
-        known = _known_ends[id(dimensions)] = _Ends(dimensions)
-    return known
 
 
 @lru_cache(maxsize=65_536)
@@ -118,4 +99,3 @@ def _pair(name: str, text: str) -> bytes:
 
 
 _begins: Final = _Begins()
-_known_ends: Final[dict[int, _Ends]] = {}
