@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +47,39 @@ def clean_environment(
         if name.upper().startswith(OURS):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+class _Sockets:
+    """Counts sockets that were bound or connected; the pair of an event loop is neither."""
+
+    used = 0
+
+
+def _count_sockets(event: str, _: object) -> None:
+    if event in {"socket.bind", "socket.connect"}:
+        _Sockets.used += 1
+
+
+sys.addaudithook(_count_sockets)
+
+
+def pytest_collection_finish() -> None:
+    """Take all that imports made out of the garbage collector's sight: it is looked at often."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def sockets_closed() -> Iterator[None]:
+    """Have a test that left a socket open fail by itself, and not whichever runs much later.
+
+    What is left open warns when it is collected, and pytest makes that a failure of the test that
+    is being torn down. What fixtures of a wider scope keep is not collected.
+    """
+    before = _Sockets.used
+    yield
+    if _Sockets.used != before:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

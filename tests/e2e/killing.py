@@ -31,7 +31,6 @@ from app.records import CachedSeries
 from tests.fakes import FakeCatalogue, FakeClock, FakeSource, a_page
 
 MONTHS = [f"{year}{month:02}" for year in range(2020, 2026) for month in range(1, 13)]
-LONGEST_S = 0.16
 # Half of the kills come at any time, half as soon as a file of one step of a commit is seen.
 AIMS = ("", "", "", "", r"parquet#", r"parquet$", r"json#", r"json$")
 
@@ -78,8 +77,10 @@ def work(root: Path, tell: Callable[[str], None], number: int) -> None:
 
 def read(root: Path, tell: Callable[[str], None], _: int) -> None:
     """Load all the time, as a reader of another process does; versions only grow."""
-    cache, last, loads = DeltaCache(root), -1, 0
-    while not (root / "stop").exists():
+    cache, last, loads, ended = DeltaCache(root), -1, 0, False
+    while not ended:
+        # One more load after the end: on a busy machine it may be the only one.
+        ended = (root / "stop").exists()
         try:
             series = cache.load("default")
         except CacheMissingError:
@@ -164,9 +165,9 @@ def left_at(before: set[str], after: set[str]) -> str:
     return "between data and commit" if data > commits else "between refreshes"
 
 
-def wait_for(root: Path, aim: str, seconds: float) -> None:
+def wait_for(root: Path, aim: str, seconds: float, longest_s: float) -> None:
     """Wait for a while, or until a file appears whose name matches the aim, if there is one."""
-    end = time.monotonic() + (seconds if not aim else LONGEST_S)
+    end = time.monotonic() + (seconds if not aim else longest_s)
     before = names(root, aim) if aim else set()
     while time.monotonic() < end:
         if aim and names(root, aim) - before:
@@ -186,14 +187,19 @@ def names(root: Path, aim: str) -> set[str]:
 
 def main(root: Path, kills: int, seed: int) -> None:
     """Kill as often as asked and print what was found."""
-    dice, tally = random.Random(seed), Tally()
+    dice, tally, longest_s = random.Random(seed), Tally(), 0.0
     reader, heard = forked(read, root, 0)
     for _ in range(kills):
         before = files_of(root)
         child, out = forked(work, root, tally.number)
         with os.fdopen(out) as lines:
             tally.hear(lines.readline())
-            wait_for(root, dice.choice(AIMS), dice.uniform(0, LONGEST_S))
+            if not longest_s:
+                # How long refreshes take here and now tells when to kill those that follow.
+                started = time.monotonic()
+                tally.hear(lines.readline())
+                longest_s = 1.5 * (time.monotonic() - started)
+            wait_for(root, dice.choice(AIMS), dice.uniform(0, longest_s), longest_s)
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
             tally.counts["kill"] += os.WIFSIGNALED(status)

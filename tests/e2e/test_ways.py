@@ -97,15 +97,20 @@ async def test_no_more_requests_run_at_once_than_allowed(
     tenant: SimulatedTenant, parallel: int
 ) -> None:
     """Slices run side by side up to the limit, and never beyond it."""
-    tenant.settings(latency_s=0.02)
-    async with reaching(tenant, page_rows=150, parallel=parallel) as rig:
-        pull = rig.source.pull(DAYS)
-        rows = [page.rows.num_rows async for page in pull.pages()]
-    assert (
-        sum(rows) == pull.report.received == pull.report.expected == len(tenant.rows(DAYS.model_id))
-    )
-    assert pull.report.slices == (1 if parallel == 1 else 2 * parallel)
-    assert tenant.log()["counts"]["max_parallel"] == parallel
+    most = 0
+    # The slower the tenant, the more surely requests meet there, however busy the machine is.
+    for latency_s in (0.02, 0.2, 2.0):
+        tenant.settings(latency_s=latency_s)
+        async with reaching(tenant, page_rows=150, parallel=parallel) as rig:
+            pull = rig.source.pull(DAYS)
+            rows = [page.rows.num_rows async for page in pull.pages()]
+        report = pull.report
+        assert sum(rows) == report.received == report.expected == len(tenant.rows(DAYS.model_id))
+        assert report.slices == (1 if parallel == 1 else 2 * parallel)
+        most = tenant.log()["counts"]["max_parallel"]
+        if most >= parallel:
+            break
+    assert most == parallel
 
 
 async def test_the_first_failure_of_a_slice_ends_the_others(tenant: SimulatedTenant) -> None:
