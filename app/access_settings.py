@@ -60,7 +60,7 @@ class AccessVariables(BaseModel):
     environment: Literal["development", "production"] = Field(
         "development", description="development or production", examples=["production"]
     )
-    api_keys_file: Path | None = Field(
+    api_keys_file: Annotated[Path, BeforeValidator(forms.path)] | None = Field(
         None, description="the path of a file that demo.keys wrote", examples=["keys.json"]
     )
     api_read_keys: Hashes = Field((), repr=False, description=_HASHES, examples=[_AN_ID_AND_HASH])

@@ -168,8 +168,9 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     )
     cache_uri: Annotated[str, AfterValidator(forms.cache_uri)] = Field(
         "data/cache",
-        description="a folder, or an s3://, az:// or gs:// address",
-        examples=["data/cache"],
+        validate_default=True,
+        description="a folder without []^|\\ in its path, or an s3://, az:// or gs:// address",
+        examples=["/var/lib/sac-series/cache"],
     )
     breaker_failures: int = Field(
         3, ge=0, le=100, description="failures in a row, 0 for no breaker", examples=["3"]
@@ -190,9 +191,7 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
         "info", description="one of debug, info, warning, error", examples=["info"]
     )
     log_format: Literal["auto", "json", "text"] = Field(
-        "auto",
-        description="json, text, or auto (text on a terminal, else json)",
-        examples=["json"],
+        "auto", description="json, text, or auto (text on a terminal, else json)", examples=["json"]
     )
 
     @override
@@ -385,7 +384,7 @@ def _wrong(field: str, found: str) -> ConfigError:
 
 def _secret_in(path: Path) -> SecretStr:
     try:
-        text = forms.text(path.read_text(encoding="utf-8").strip())
+        text = forms.text(forms.path(path).read_text(encoding="utf-8").strip())
     except OSError as error:
         reason = error.strerror
     except UnicodeDecodeError:

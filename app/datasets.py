@@ -285,7 +285,7 @@ def read_datasets(path: object) -> DatasetsFile:
     Raises:
         ValueError: There is no such file, or it is no list of datasets; says what was found.
     """
-    place = Path(str(path))
+    place = forms.path(path)
     document = _document(place)
     tables = document.get(_TABLE)
     if isinstance(tables, dict) and len(document) == 1:

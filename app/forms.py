@@ -11,11 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from app import places
 from app.errors import ConfigError, ConfigProblem
 
 # SAC shows the API base with this path, and people paste it as it stands.
@@ -131,11 +133,13 @@ def row_filter(value: str) -> str:
 
 
 def cache_uri(value: str) -> str:
-    """Refuse address schemes that the cache does not know."""
-    scheme, separator, _ = text(value).partition("://")
-    if separator and scheme not in {"file", "s3", "az", "abfss", "gs"}:
-        raise ValueError(f"the scheme {scheme}://")
-    return value
+    """Return the one place that is meant; refuse those where no cache can be."""
+    return places.cache_place(text(value))
+
+
+def path(value: object) -> Path:
+    """Return the absolute path of a file, which may begin with `~/` or be a `file:` address."""
+    return places.local_path(text(str(value)))
 
 
 def origin(value: str) -> str:

@@ -284,14 +284,21 @@ class FakeCache:
         versions: Every version of every dataset, oldest first.
         load_error: Raised by every load; None for loads that work.
         save_error: Raised by every save and touch; None for those that work.
+        check_error: Raised before every pull; None if a save would work.
     """
 
     def __init__(self, *series: CachedSeries) -> None:
         self.versions: dict[str, list[CachedSeries]] = {}
         self.load_error: CacheError | None = None
         self.save_error: CacheError | None = None
+        self.check_error: CacheError | None = None
         for one in series:
             self.versions.setdefault(one.metadata.dataset, []).append(one)
+
+    def check(self, dataset: str) -> None:
+        """Raise what a check is to raise."""
+        if self.check_error is not None:
+            raise self.check_error
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Add a version."""

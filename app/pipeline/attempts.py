@@ -15,9 +15,11 @@ import msgspec
 import structlog
 
 from app.errors import CacheCorruptError, CacheError, CacheMissingError
-from app.pipeline.delta_log import local_folder, translated
+from app.pipeline.delta_log import translated
+from app.pipeline.place import cache_root
 from app.pipeline.side_files import FOLDER, SideFiles
 from app.pipeline.turns import OncePerTurn
+from app.places import local_folder
 from app.reports import Attempt, AttemptOutcome
 
 ATTEMPT_PATH: Final = f"{FOLDER}/attempt.json"
@@ -52,7 +54,7 @@ class StoredAttempts:
         self._files = SideFiles(uri, "attempt.json", storage_options)
         self._unwritten: dict[str, Attempt] = {}
         self._seen: dict[str, tuple[_Sign, Attempt]] = {}
-        self._local = local_folder(str(uri).rstrip("/"))
+        self._local = local_folder(cache_root(uri))
         self._looks: OncePerTurn[tuple[Attempt | None] | None] = looks or OncePerTurn()
 
     def keep(self, attempt: Attempt) -> None:

@@ -39,6 +39,7 @@ from app.pipeline.contract import (
 )
 from app.pipeline.delta_log import open_folder, translated
 from app.pipeline.history import NEWEST, Pin, VersionCheck, VersionInfo
+from app.pipeline.place import cache_root, table_place
 from app.pipeline.retention import Cleaned, Retention
 from app.pipeline.series_metadata import described
 from app.pipeline.series_table import SeriesTable
@@ -73,7 +74,7 @@ class DeltaCache:
         looks: OncePerTurn[Any] | None = None,
     ) -> None:
         self._retention = retention or Retention()
-        self._root = str(uri).rstrip("/")
+        self._root = cache_root(uri)
         self._options = dict(storage_options or {})
         self._tables: dict[str, SeriesTable] = {}
         self._lock = threading.Lock()
@@ -179,18 +180,33 @@ class DeltaCache:
         """
         return tuple(upkeep.check(self._table(dataset)))
 
-    def repair(self, dataset: str) -> CachedSeries | None:
+    def check(self, dataset: str) -> None:
+        """Raise what would stop a save, as far as that can be told without one.
+
+        Raises:
+            CacheCorruptError: Another tool has changed the table so that we cannot write upon it.
+            CacheUnavailableError: The place fails, or may not be written to.
+        """
+        self._table(dataset).check()
+
+    def repair(self, dataset: str, *, anew: bool = False) -> CachedSeries | None:
         """Publish the newest whole version again if what came after it cannot be used.
 
-        Nothing is deleted; commits that nobody can read are renamed to `*.broken`.
+        Nothing is deleted; commits that nobody can read, and those from which on another tool has
+        changed the table so that we cannot go on with it, are renamed to `*.broken`.
+
+        Args:
+            dataset: Name of the dataset.
+            anew: Rename the whole log, and begin a new one.
 
         Returns:
             The new version; None if there was nothing to repair.
 
         Raises:
+            CacheMissingError: The log was renamed, and no version could be read.
             CacheError: As for `load` and `save`.
         """
-        repaired = upkeep.repair(self._table(dataset))
+        repaired = upkeep.repair(self._table(dataset), anew=anew)
         self._looks.forget()
         return repaired
 
@@ -265,7 +281,7 @@ class DeltaCache:
             )
         with self._lock:
             if dataset not in self._tables:
-                uri = f"{self._root}/{dataset}"
+                uri = table_place(self._root, dataset)
                 self._tables[dataset] = SeriesTable(dataset, uri, self._options)
             return self._tables[dataset]
 

@@ -115,12 +115,33 @@ def validate(rows: pa.Table, grain: Grain) -> None:
     Raises:
         DataError: The first rule that is broken, with the row that breaks it.
     """
-    _check_schema(rows)
+    check_schema(rows)
     _check_complete(rows)
     _check_values(rows[VALUE])
     aligned = pc.equal(period_starts(rows[DATE], grain), rows[DATE])
     _refuse(rows, pc.invert(aligned), f"has a date that does not start a {grain}")
     _check_order(rows)
+
+
+def check_schema(rows: pa.Table) -> None:
+    """Check that a table has the columns of the contract, whatever its rows are.
+
+    Raises:
+        DataError: It has others.
+    """
+    dimensions = dimensions_of(rows.schema)
+    wrong = [name for name in dimensions if not name.startswith(DIMENSION_PREFIX)]
+    if wrong:
+        raise DataError(
+            f"The column '{wrong[0]}' is neither date, value nor named dim_<name>.",
+            next_step=_REMEDY,
+        )
+    expected = series_schema(dimensions)
+    if not rows.schema.equals(expected):
+        found, wanted = _fields(rows.schema), _fields(expected)
+        raise DataError(
+            f"The columns are ({found}), but the contract asks for ({wanted}).", next_step=_REMEDY
+        )
 
 
 def content_hash(rows: pa.Table) -> str:
@@ -171,22 +192,6 @@ def _snake(column: str) -> str:
     decomposed = unicodedata.normalize("NFKD", folded)
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
     return _NO_WORD.sub("_", unicodedata.normalize("NFC", bare)).strip("_")
-
-
-def _check_schema(rows: pa.Table) -> None:
-    dimensions = dimensions_of(rows.schema)
-    wrong = [name for name in dimensions if not name.startswith(DIMENSION_PREFIX)]
-    if wrong:
-        raise DataError(
-            f"The column '{wrong[0]}' is neither date, value nor named dim_<name>.",
-            next_step=_REMEDY,
-        )
-    expected = series_schema(dimensions)
-    if not rows.schema.equals(expected):
-        found, wanted = _fields(rows.schema), _fields(expected)
-        raise DataError(
-            f"The columns are ({found}), but the contract asks for ({wanted}).", next_step=_REMEDY
-        )
 
 
 def _check_complete(rows: pa.Table) -> None:

@@ -7,13 +7,12 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
@@ -21,6 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.fs import DeltaStorageHandler
 
 from app.errors import CacheCorruptError, CacheError, CacheMissingError, CacheUnavailableError
+from app.places import local_folder
 
 METADATA_KEY = "sac_series"
 
@@ -28,7 +28,8 @@ METADATA_KEY = "sac_series"
 SAVED_PATH = "_sac_series/saved"
 LOG_FOLDER = "_delta_log"
 _COMMIT_NAME = re.compile(r"(\d{20})\.json")
-_VERSIONED_NAME = re.compile(r"(\d{20})\.(json|checkpoint\..*parquet)")
+# Commits, checkpoints, checksums, and commits that another tool has put together.
+_VERSIONED_NAME = re.compile(r"(?:\d{20}\.)?(\d{20})\.(?!.*broken)[^#]+")
 _BROKEN_SUFFIX = ".broken"
 # The storage layers below name these troubles in words only.
 _TROUBLE = re.compile(
@@ -39,9 +40,14 @@ _TROUBLE = re.compile(
     r"credential",
     re.IGNORECASE,
 )
+# delta-rs says so of a commit that it will never take, too.
+_DEMAND = re.compile(r"unsupported table features|append-only", re.IGNORECASE)
 _REASON_LENGTH = 160
+# https://pyo3.rs/main/function/error-handling: what a panic of Rust code arrives as.
+_PANIC_MODULE = "pyo3_runtime"
 _REMEDY = (
-    "Refresh the dataset; if that fails too, delete its folder in the cache and refresh again."
+    "Run `python -m demo.refresh`; if that fails too, run `python -m demo.cache repair --anew`, and "
+    "refresh again."
 )
 
 
@@ -202,6 +208,15 @@ class DeltaLog:
         """Return the version that wrote the files which this version still shows."""
         return next((c.version for c in self._back_from(version) if c.changes_data), 0)
 
+    def is_foreign(self, version: int) -> bool:
+        """Return whether another tool made a version, and no damage.
+
+        Raises:
+            CacheUnavailableError: The place cannot be read.
+        """
+        commit = self.commit(version)
+        return commit is not None and not commit.is_broken and commit.metadata is None
+
     def set_aside(self, newest_good: int) -> None:
         """Rename the commits and checkpoints after a version, so that a writer can go on from it.
 
@@ -212,11 +227,13 @@ class DeltaLog:
             CacheUnavailableError: The files cannot be renamed.
         """
         with translated("set broken commits aside", self._uri):
-            for name in self._names(LOG_FOLDER):
+            names = self._names(LOG_FOLDER)
+            # The newest first, so that a reader in between finds no gap.
+            for name in sorted(names, reverse=True):
                 match = _VERSIONED_NAME.fullmatch(name)
                 if name == "_last_checkpoint" or (match and int(match[1]) > newest_good):
                     path = f"{LOG_FOLDER}/{name}"
-                    self._files().move(path, path + _BROKEN_SUFFIX)
+                    self._files().move(path, f"{LOG_FOLDER}/{_unused(name, names)}")
 
     def _was_saved(self) -> bool:
         try:
@@ -247,18 +264,6 @@ class DeltaLog:
         return self._opened
 
 
-def local_folder(uri: str) -> Path | None:
-    """Return the folder that a URI means on this machine; None for an object store.
-
-    >>> local_folder("file:///data/my%20cache/sales"), local_folder("s3://bucket/cache")
-    (PosixPath('/data/my cache/sales'), None)
-    """
-    scheme, separator, _ = uri.partition("://")
-    if not separator:
-        return Path(uri)
-    return Path(url2pathname(urlsplit(uri).path)) if scheme.lower() == "file" else None
-
-
 def open_folder(uri: str, storage_options: Mapping[str, str]) -> pa_fs.PyFileSystem:
     """Return the files under a URI, on whichever store delta-rs knows."""
     return pa_fs.PyFileSystem(DeltaStorageHandler(uri, dict(storage_options)))
@@ -282,8 +287,17 @@ def translated(
         yield
     except CacheError:
         raise
-    except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
+    except (DeltaError, pa.ArrowException, OSError, ValueError, LookupError) as error:
         raise cache_error(error, doing, place, otherwise) from error
+    except BaseException as error:
+        # A panic of native code is no `Exception`: nobody above would catch it and tell of it.
+        if type(error).__module__ != _PANIC_MODULE:
+            raise
+        raise CacheUnavailableError(
+            f"Could not {doing} at {place}: the storage library failed ({_reason(error, None)}).",
+            next_step="Try again. If that fails too, name another folder in CACHE_URI, and report "
+            "the lines of the log.",
+        ) from error
 
 
 def cache_error(
@@ -292,7 +306,7 @@ def cache_error(
     """Return what an exception of the storage means to us; arguments as for `translated`."""
     trouble = _TROUBLE.search(str(error))
     problem = f"Could not {doing} at {place}: {_reason(error, trouble)}."
-    if isinstance(error, CommitFailedError):
+    if isinstance(error, CommitFailedError) and not _DEMAND.search(str(error)):
         return CacheUnavailableError(problem, next_step="Another writer was faster; try again.")
     if trouble is not None or _is_refusal(error):
         return CacheUnavailableError(
@@ -304,6 +318,12 @@ def cache_error(
     return otherwise(problem, next_step=_REMEDY)
 
 
+def _unused(name: str, names: Collection[str]) -> str:
+    """Return the name for a file that is set aside, where nothing that was before is lost."""
+    broken = name + _BROKEN_SUFFIX
+    return next(n for n in chain([broken], (f"{broken}.{i}" for i in count(2))) if n not in names)
+
+
 def _is_refusal(error: Exception) -> bool:
     """Return whether the system itself refused, for any reason but that a file is not there."""
     if isinstance(error, MemoryError):
@@ -311,7 +331,7 @@ def _is_refusal(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno not in {None, errno.ENOENT}
 
 
-def _reason(error: Exception, trouble: re.Match[str] | None) -> str:
+def _reason(error: BaseException, trouble: re.Match[str] | None) -> str:
     # delta-rs appends a stack trace, object stores append colours and signed query strings.
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     plain = re.sub(r"\?\S+", "?...", re.sub(r"\x1b\[\d*m", "", first))

@@ -5,6 +5,7 @@ Nothing is read but names and sizes. Of an object store nothing is known: it wou
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -14,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.pipeline.delta_log import LOG_FOLDER, local_folder
+from app.errors import CacheUnavailableError
+from app.pipeline.delta_log import LOG_FOLDER
+from app.places import cache_place, local_folder
 
 _COMMIT: Final = re.compile(r"\d{20}\.json")
 
@@ -39,10 +42,13 @@ class CachePlace:
 
     Args:
         uri: Root of the cache.
+
+    Raises:
+        CacheUnavailableError: No cache can be there.
     """
 
-    def __init__(self, uri: str) -> None:
-        self._root = local_folder(uri)
+    def __init__(self, uri: str | Path) -> None:
+        self._root = local_folder(cache_root(uri))
 
     def size(self, dataset: str) -> TableSize | None:
         """Return what a dataset takes up; None if that cannot be told, or it has nothing."""
@@ -72,6 +78,41 @@ class CachePlace:
         if self._root is None:
             return None
         return os.access(_existing(self._root), os.W_OK | os.X_OK)
+
+
+def cache_root(uri: str | Path) -> str:
+    """Return the root of a cache as all who read or write there must call it.
+
+    What comes from the settings has gone through the same function and stays as it is.
+
+    Raises:
+        CacheUnavailableError: No cache can be there.
+    """
+    try:
+        return cache_place(str(uri))
+    except ValueError as error:
+        raise CacheUnavailableError(
+            f"No cache can be at '{uri}': found {error}.",
+            next_step="Name another place, such as /var/lib/sac-series/cache.",
+        ) from error
+
+
+def table_place(root: str, dataset: str) -> str:
+    """Return where the table of a dataset is, and the small files beside it."""
+    return f"{root.rstrip('/')}/{dataset}"
+
+
+def check_writable(folder: Path) -> None:
+    """Raise what a write would, as far as that can be told without one.
+
+    Raises:
+        OSError: A part of the path is no folder, or may not be written to.
+    """
+    found = _existing(folder)
+    if not found.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(found))
+    if not os.access(found, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(found))
 
 
 def _existing(folder: Path) -> Path:

@@ -68,6 +68,14 @@ class SeriesSource(Protocol):
 class CacheRepository(Protocol):
     """Keeps whole versions of series. Calls block; run them in a thread."""
 
+    def check(self, dataset: str) -> None:
+        """Raise what would stop a save, as far as that can be told without one.
+
+        Raises:
+            CacheError: Nothing could be published.
+        """
+        ...
+
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
         """Publish a new version, rows and metadata in one commit.
 

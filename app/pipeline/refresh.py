@@ -171,6 +171,8 @@ class RefreshService:
         # One source at a time: sample data must see what a pull from the tenant publishes.
         async with self._locks.setdefault(asked.dataset, asyncio.Lock()):
             operation.begins()
+            # A pull may take an hour, and its end is too late to say that nothing can be saved.
+            await asyncio.to_thread(self._cache.check, asked.dataset)
             before = await asyncio.to_thread(self._load, asked.dataset)
             return await self._publish(definition, before, operation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC
 
@@ -9,7 +10,15 @@ import msgspec
 import pyarrow as pa
 
 from app.errors import CacheCorruptError, DataError
-from app.pipeline.contract import content_hash, date_bounds, dimensions_of, validate
+from app.pipeline.contract import (
+    check_schema,
+    content_hash,
+    date_bounds,
+    dimensions_of,
+    merge_runs,
+    sort_series,
+    validate,
+)
 from app.records import CONTRACT_VERSION, SeriesMetadata
 
 
@@ -40,6 +49,34 @@ def described(rows: pa.Table, metadata: SeriesMetadata) -> SeriesMetadata:
     _check("dimensions", tuple(whole.dimensions), dimensions)
     _check("content_hash", whole.content_hash, content_hash(rows))
     return whole
+
+
+def proved(rows: pa.Table, metadata: SeriesMetadata, place: str) -> pa.Table:
+    """Return rows that were found in a cache in the order of the contract.
+
+    Args:
+        rows: What a version shows.
+        metadata: What it was saved with.
+        place: Where the table is, for messages.
+
+    Raises:
+        CacheCorruptError: The metadata do not describe these rows.
+    """
+    try:
+        check_schema(rows)
+        # The writer keeps the order of rows within its groups. What a tool has written anew, or
+        # split into several files, comes back in any order.
+        merged = merge_runs(rows)
+        with suppress(DataError):
+            described(merged, metadata)
+            return merged
+        rows = sort_series(rows)
+        described(rows, metadata)
+    except DataError as error:
+        raise CacheCorruptError(
+            f"The rows at {place} are not what was saved: {error.problem}"
+        ) from error
+    return rows
 
 
 def encode_metadata(metadata: SeriesMetadata) -> str:

@@ -10,13 +10,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import pyarrow as pa
-from deltalake import (
-    ColumnProperties,
-    CommitProperties,
-    DeltaTable,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -27,11 +21,11 @@ from app.errors import (
     DataError,
     UnknownVersionError,
 )
-from app.pipeline.contract import VALUE, merge_runs, sort_series
-from app.pipeline.delta_log import METADATA_KEY, DeltaLog, Stamp, commit_path, translated
+from app.pipeline.delta_log import DeltaLog, Stamp, commit_path, translated
 from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
-from app.pipeline.series_metadata import decode_metadata, described, encode_metadata
-from app.pipeline.table_files import TableFiles, file_paths, file_sizes
+from app.pipeline.series_metadata import decode_metadata, described, encode_metadata, proved
+from app.pipeline.table_files import TableFiles, file_sizes
+from app.pipeline.table_format import confirm_rows, foreign_error, refuse_foreign, write_rows
 from app.records import CachedSeries, SeriesHead, SeriesMetadata
 
 REMEDY = "Run `python -m demo.refresh` to fill the cache."
@@ -39,15 +33,6 @@ REMEDY = "Run `python -m demo.refresh` to fill the cache."
 _ATTEMPTS = 32
 # Pages of an old version are read one after the other, so the last few are worth their memory.
 _PINNED = 2
-# Measured on a million rows; docs/reliability.md has the table.
-_LAYOUT = WriterProperties(
-    compression="ZSTD",
-    compression_level=1,
-    max_row_group_size=131_072,
-    column_properties={VALUE: ColumnProperties(dictionary_enabled=False)},
-)
-# The metadata of a version stand in its commit, so a checkpoint must not clean commits away.
-_CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +89,15 @@ class SeriesTable:
         return tuple(islice(self._infos(), limit))
 
     def save(self, rows: pa.Table, metadata: SeriesMetadata) -> CachedSeries:
-        """Publish rows and the metadata that describe them in one commit."""
+        """Publish rows and the metadata that describe them in one commit, and read them back."""
 
         def write() -> CachedSeries:
             handle = self._writable()
-            write_deltalake(
-                handle if handle is not None else self.uri,
-                rows,
-                mode="overwrite",
-                schema_mode="overwrite",
-                configuration=_CONFIGURATION,
-                writer_properties=_LAYOUT,
-                storage_options=self._options,
-                commit_properties=_commit_properties(metadata),
-            )
+            write_rows(handle if handle is not None else self.uri, rows, metadata, self._options)
             # Another process may have made the table first, and its version is not known then.
             told = encode_metadata(metadata)
             version = self.log.version_of(told) if handle is None else handle.version()
-            self._bring_to_disk(version)
-            return CachedSeries(rows=rows, metadata=metadata, version=version)
+            return self._published(CachedSeries(rows=rows, metadata=metadata, version=version))
 
         with self._writing:
             return self._retried(write)
@@ -134,12 +109,12 @@ class SeriesTable:
             current = self.load()
             told = self._told(current, metadata)
             table = self.open_version(current.version)
-            table.create_write_transaction(
-                [], "append", table.schema(), commit_properties=_commit_properties(told)
-            )
+            refuse_foreign(table, self._dataset, writing=True)
+            confirm_rows(table, told)
             # The handle still shows the version that it was opened at.
             version = current.version + 1
             self.files.sync([commit_path(version)])
+            self.open_version(version)
             return replace(current, metadata=told, version=version)
 
         with self._writing, self._reading:
@@ -147,6 +122,23 @@ class SeriesTable:
             if self._kept is not None:
                 self._keep(touched, touched.version, self._kept.files)
             return touched
+
+    def check(self) -> None:
+        """Raise what would stop a save, as far as that can be told without one."""
+        self.files.check_writable()
+        self._writable(mend=False)
+
+    def set_aside(self, *, all_of_it: bool) -> int:
+        """Rename the part of the log from which on we cannot go on, or all of it.
+
+        Returns:
+            The newest version that is left; -1 if none is.
+        """
+        newest = -1 if all_of_it else self._newest_open(writing=True)
+        self.log.set_aside(newest)
+        if newest < 0:
+            self.files.mark_anew()
+        return newest
 
     def load(self, pin: Pin = NEWEST) -> CachedSeries:
         """Return the version that is meant, or the newest whole one.
@@ -202,10 +194,21 @@ class SeriesTable:
             return self.load()
         return SeriesHead(metadata=metadata, version=version)
 
-    def _bring_to_disk(self, version: int) -> None:
+    def _published(self, saved: CachedSeries) -> CachedSeries:
+        """Bring a commit to the disk, and return it as readers get it: only that counts."""
         self.files.mark_saved()
-        shown = file_paths(self.open_version(version))
-        self.files.sync([*shown, commit_path(version)])
+        table = self.open_version(saved.version)
+        self.files.sync([*file_sizes(table), commit_path(saved.version)])
+        files: dict[str, Stamp | None] = {}
+        found = self._found(table, files)
+        # To compare a million rows takes a tenth of the time that their proof takes.
+        rows = found
+        if not found.equals(saved.rows):
+            rows = proved(found, saved.metadata, self.uri)
+        series = replace(saved, rows=rows)
+        with self._reading:
+            self._keep(series, series.version, files)
+        return series
 
     def _infos(self) -> Iterator[VersionInfo]:
         for commit in self.log.newest_first():
@@ -292,58 +295,61 @@ class SeriesTable:
     def open_version(self, version: int) -> DeltaTable:
         """Return one version as delta-rs shows it; its rows are not proved."""
         with translated("open the cache", self.uri):
-            return DeltaTable(self.uri, version=version, storage_options=self._options)
+            table = DeltaTable(self.uri, version=version, storage_options=self._options)
+            refuse_foreign(table, self._dataset, writing=False)
+            return table
 
     def _read(
         self, table: DeltaTable, metadata: SeriesMetadata, files: dict[str, Stamp | None]
     ) -> pa.Table:
         """Return the rows that these metadata describe, and note the files they came from."""
+        return proved(self._found(table, files), metadata, self.uri)
+
+    def _found(self, table: DeltaTable, files: dict[str, Stamp | None]) -> pa.Table:
+        """Return the rows that a version shows, and note the files they came from."""
         with translated("read the cache", self.uri):
             sizes = file_sizes(table)
             # Before they are read, so that a change in between is seen as one.
             stamps = self.log.stamps(sizes)
             files.update(zip(sizes, stamps, strict=True))
             found = table.to_pyarrow_table(filesystem=self.files.file_system(sizes, stamps))
-            rows = merge_runs(found.replace_schema_metadata())
-        # The writer keeps the order of rows within its groups. What a tool has written anew, or
-        # split into several files, comes back in any order.
-        with suppress(DataError):
-            described(rows, metadata)
-            return rows
-        rows = sort_series(rows)
-        try:
-            described(rows, metadata)
-        except DataError as error:
-            raise CacheCorruptError(
-                f"The rows at {self.uri} are not what was saved: {error.problem}"
-            ) from error
-        return rows
+            return found.replace_schema_metadata()
 
-    def _writable(self) -> DeltaTable | None:
+    def _writable(self, *, mend: bool = True) -> DeltaTable | None:
         """Return the newest state to write upon, None if there is no table yet.
 
-        Commits that nobody can read any more are set aside: they would refuse every writer.
+        Commits that nobody can read any more are set aside, if they may be mended: they would
+        refuse every writer. What another tool has written on purpose is not.
         """
         try:
-            with translated("open the cache", self.uri):
-                return DeltaTable(self.uri, storage_options=self._options)
+            table = self._open_newest()
         except CacheMissingError:
             return None
-        except CacheCorruptError:
-            self.log.set_aside(self._newest_open())
-        try:
-            with translated("open the cache", self.uri):
-                return DeltaTable(self.uri, storage_options=self._options)
-        except CacheMissingError:
-            return None
-
-    def _newest_open(self) -> int:
-        for version in reversed(self.log.versions()):
+        except CacheCorruptError as error:
+            newest = self._newest_open()
+            if self.log.is_foreign(newest + 1):
+                raise foreign_error(self._dataset, self.uri, error.problem, "read") from error
+            if not mend:
+                return None
+            self.log.set_aside(newest)
             try:
-                self.open_version(version)
-            except (CacheCorruptError, CacheMissingError):
-                continue
-            return version
+                table = self._open_newest()
+            except CacheMissingError:
+                return None
+        refuse_foreign(table, self._dataset, writing=True)
+        return table
+
+    def _open_newest(self) -> DeltaTable:
+        with translated("open the cache", self.uri):
+            return DeltaTable(self.uri, storage_options=self._options)
+
+    def _newest_open(self, *, writing: bool = False) -> int:
+        """Return the newest version that can be opened, or be written upon, too; -1 if none."""
+        for version in reversed(self.log.versions()):
+            with suppress(CacheCorruptError, CacheMissingError):
+                table = self.open_version(version)
+                refuse_foreign(table, self._dataset, writing=writing)
+                return version
         return -1
 
     def _retried(self, write: Callable[[], CachedSeries]) -> CachedSeries:
@@ -379,7 +385,8 @@ class SeriesTable:
         reason = "" if cause is None else f" {cause.problem}"
         return CacheCorruptError(
             f"No version of dataset '{self._dataset}' in the cache can be read.{reason}",
-            next_step=f"Restore {self.uri} from a backup or delete that folder, then: {REMEDY}",
+            next_step=(cause and cause.next_step)
+            or f"Restore {self.uri} from a backup or delete that folder, then: {REMEDY}",
         )
 
     def _fallback_warning(
@@ -388,13 +395,5 @@ class SeriesTable:
         return (
             f"The newest data of dataset '{self._dataset}' cannot be used: {broken.problem} "
             f"Showing version {version} of {metadata.last_refresh_time:%d %b %Y, %H:%M} UTC. "
-            f"{REMEDY}"
+            f"{broken.next_step or REMEDY}"
         )
-
-
-def _commit_properties(metadata: SeriesMetadata) -> CommitProperties:
-    # Without retries of its own delta-rs commits upon exactly the version that was read, or not
-    # at all; with them it would put metadata on top of rows that another process has just saved.
-    return CommitProperties(
-        custom_metadata={METADATA_KEY: encode_metadata(metadata)}, max_commit_retries=0
-    )

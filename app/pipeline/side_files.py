@@ -14,7 +14,8 @@ import pyarrow.fs as pa_fs
 from deltalake.fs import DeltaStorageHandler
 from typing_extensions import override
 
-from app.pipeline.delta_log import local_folder
+from app.pipeline.place import cache_root, table_place
+from app.places import local_folder
 
 FOLDER: Final = "_sac_series"
 
@@ -35,14 +36,14 @@ class SideFiles:
         self, uri: str | Path, name: str, storage_options: Mapping[str, str] | None = None
     ) -> None:
         self.path = f"{FOLDER}/{name}"
-        self._root = str(uri).rstrip("/")
+        self._root = cache_root(uri)
         self._local = local_folder(self._root)
         self._options = dict(storage_options or {})
         self._folders: dict[str, pa_fs.PyFileSystem] = {}
 
     def place(self, dataset: str) -> str:
         """Return the folder of a dataset."""
-        return f"{self._root}/{dataset}"
+        return table_place(self._root, dataset)
 
     def read(self, dataset: str) -> bytes | None:
         """Return what a file holds; None if there is none. What the store raises is not caught."""

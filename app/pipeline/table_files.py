@@ -19,10 +19,11 @@ from app.pipeline.delta_log import (
     LOG_FOLDER,
     SAVED_PATH,
     Stamp,
-    local_folder,
     open_folder,
     translated,
 )
+from app.pipeline.place import check_writable
+from app.places import local_folder
 
 # Within the folder, without an escape, and no name that begins with a dot.
 _PLAIN_PATH = re.compile(r"(?:[\w=-][\w=.-]*/)*[\w=-][\w=.-]*", re.ASCII)
@@ -118,6 +119,27 @@ class TableFiles:
             if files.get_file_info(SAVED_PATH).type is not pa_fs.FileType.File:
                 files.open_output_stream(SAVED_PATH).close()
 
+    def mark_anew(self) -> None:
+        """Note beside the table that what was committed is set aside: it is as if it never was.
+
+        Raises:
+            CacheUnavailableError: It cannot be noted.
+        """
+        with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+            files = open_folder(self._uri, self._options)
+            if files.get_file_info(SAVED_PATH).type is pa_fs.FileType.File:
+                files.move(SAVED_PATH, f"{SAVED_PATH}.broken")
+
+    def check_writable(self) -> None:
+        """Raise what a write would, as far as that can be told of a folder without one.
+
+        Raises:
+            CacheUnavailableError: The folder is none, or may not be written to.
+        """
+        if self._folder is not None:
+            with translated("write the cache", self._uri, otherwise=CacheUnavailableError):
+                check_writable(self._folder)
+
     def delete(self, path: str) -> None:
         """Delete a file of the table; one that is gone already is no trouble.
 
@@ -147,15 +169,15 @@ class TableFiles:
                 _sync(path)
 
 
-def file_paths(table: DeltaTable) -> list[str]:
-    """Return the data files that a version shows, within the folder of the table."""
-    return list(file_sizes(table))
-
-
 def file_sizes(table: DeltaTable) -> dict[str, int]:
-    """Return the same with the size in bytes that each was written with."""
-    found = pa.table(table.get_add_actions())
-    return dict(zip(found["path"].to_pylist(), found["size_bytes"].to_pylist(), strict=True))
+    """Return the data files that a version shows, with the size that each was written with.
+
+    Raises:
+        CacheError: The log cannot be read.
+    """
+    with translated("read the log", table.table_uri):
+        found = pa.table(table.get_add_actions())
+        return dict(zip(found["path"].to_pylist(), found["size_bytes"].to_pylist(), strict=True))
 
 
 def _local_files(folder: Path) -> list[Path]:

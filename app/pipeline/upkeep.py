@@ -9,6 +9,7 @@ from datetime import datetime
 from app.errors import (
     CacheCorruptError,
     CacheError,
+    CacheMissingError,
     CacheUnavailableError,
     UnknownVersionError,
 )
@@ -16,8 +17,8 @@ from app.pipeline.cleaning import Keep, drop_files, drop_log
 from app.pipeline.delta_log import translated
 from app.pipeline.history import Pin, VersionCheck
 from app.pipeline.retention import Cleaned, Retention, oldest_kept
-from app.pipeline.series_table import SeriesTable
-from app.pipeline.table_files import file_paths
+from app.pipeline.series_table import REMEDY, SeriesTable
+from app.pipeline.table_files import file_sizes
 from app.records import CachedSeries
 
 
@@ -45,14 +46,36 @@ def roll_back(table: SeriesTable, version: int) -> CachedSeries:
     return table.save(old.rows, metadata)
 
 
-def repair(table: SeriesTable) -> CachedSeries | None:
-    """Publish the newest whole version again if what came after it cannot be used."""
-    series = table.load()
-    if series.warning is None:
+def repair(table: SeriesTable, *, anew: bool = False) -> CachedSeries | None:
+    """Publish the newest whole version again if what came after it cannot be used.
+
+    Args:
+        table: The table.
+        anew: Begin a new log, whatever is wrong with the old one.
+    """
+    has_to_go = anew
+    try:
+        table.check()
+    except CacheCorruptError:
+        has_to_go = True
+    try:
+        series = table.load()
+    except CacheCorruptError:
+        if not has_to_go:
+            raise
+        table.set_aside(all_of_it=True)
+        raise CacheMissingError(
+            f"The log of the table at {table.uri} is renamed to *.broken, and none of its versions "
+            "could be read.",
+            next_step=REMEDY,
+        ) from None
+    if series.warning is None and not has_to_go:
         return None
+    left = table.set_aside(all_of_it=anew) if has_to_go else series.version
     restored = series.metadata.restored_version
-    version = series.version if restored is None else restored
-    return table.save(series.rows, replace(series.metadata, restored_version=version))
+    if restored is None and series.version <= left:
+        restored = series.version
+    return table.save(series.rows, replace(series.metadata, restored_version=restored))
 
 
 def vacuum(table: SeriesTable, retention: Retention, now: datetime) -> Cleaned:
@@ -62,6 +85,7 @@ def vacuum(table: SeriesTable, retention: Retention, now: datetime) -> Cleaned:
         raise CacheCorruptError(
             current.warning, next_step="Refresh or repair the dataset before cleaning it."
         )
+    table.check()
     infos = table.history(None)
     oldest = oldest_kept(infos, retention, current=current.version, now=now)
     keep = Keep(oldest, _shown_since(table, oldest), now - retention.grace)
@@ -73,11 +97,11 @@ def vacuum(table: SeriesTable, retention: Retention, now: datetime) -> Cleaned:
 
 def _shown_since(table: SeriesTable, oldest: int) -> set[str]:
     """Return the data files that a version or a later one shows; all of them must open."""
-    shown = set(file_paths(table.open_version(oldest)))
+    shown = set(file_sizes(table.open_version(oldest)))
     for version in table.versions():
         commit = table.log.commit(version) if version > oldest else None
         if commit is not None and commit.changes_data:
-            shown.update(file_paths(table.open_version(version)))
+            shown.update(file_sizes(table.open_version(version)))
     return shown
 
 

@@ -18,7 +18,7 @@ from app.pipeline.cache import DeltaCache
 from app.pipeline.history import Pin
 from app.pipeline.retention import Retention
 from app.pipeline.series_table import SeriesTable
-from app.pipeline.table_files import file_paths
+from app.pipeline.table_files import file_sizes
 from app.records import CachedSeries, SeriesMetadata
 from tests.pipeline.samples import REFRESHED, metadata_of, three_months
 
@@ -145,7 +145,7 @@ class CacheMachine(RuleBasedStateMachine):
         """A data file breaks."""
         version = data.draw(st.sampled_from(self.whole))
         table = SeriesTable("sales", str(self.root / "sales"), {})
-        (name,) = file_paths(table.open_version(version))
+        (name,) = file_sizes(table.open_version(version))
         path = self.root / "sales" / name
         content = bytearray(path.read_bytes())
         content[60] ^= 1

@@ -11,7 +11,7 @@ from app.pipeline import upkeep
 from app.pipeline.cache import DeltaCache
 from app.pipeline.history import Pin
 from app.pipeline.series_table import SeriesTable
-from app.pipeline.table_files import file_paths
+from app.pipeline.table_files import file_sizes
 from tests.pipeline.samples import metadata_of, three_months
 
 
@@ -37,7 +37,7 @@ def test_going_back_and_forth_keeps_every_version(table: SeriesTable) -> None:
 def test_a_repair_of_a_repair_names_the_first_version(table: SeriesTable) -> None:
     """However often rows are brought back, the metadata say which version brought them."""
     for version in (3, 4):
-        (newest,) = file_paths(table.open_version(version - 1))
+        (newest,) = file_sizes(table.open_version(version - 1))
         (Path(table.uri) / newest).unlink()
         repaired = upkeep.repair(table)
         assert repaired is not None
