@@ -40,14 +40,21 @@ _TROUBLE = re.compile(
     r"credential",
     re.IGNORECASE,
 )
-# delta-rs says so of a commit that it will never take, too.
-_DEMAND = re.compile(r"unsupported table features|append-only", re.IGNORECASE)
+# What another tool has made of a table; delta-rs calls it a conflict of writers, too.
+_DEMAND = re.compile(
+    r"feature.* not supported|unsupported table features|protocol action|append-only", re.IGNORECASE
+)
 _REASON_LENGTH = 160
 # https://pyo3.rs/main/function/error-handling: what a panic of Rust code arrives as.
 _PANIC_MODULE = "pyo3_runtime"
 _REMEDY = (
-    "Run `python -m demo.refresh`; if that fails too, run `python -m demo.cache repair --anew`, and "
-    "refresh again."
+    "Run `python -m demo.refresh`; if that fails too, run `python -m demo.cache repair --anew`, "
+    "and refresh again."
+)
+# Where there is no telling the dataset, the command takes them all.
+REPAIR = (
+    "Run `python -m demo.cache repair`: it renames what another tool wrote to the log, deletes "
+    "nothing, and publishes the last whole version again."
 )
 
 
@@ -204,10 +211,6 @@ class DeltaLog:
             if commit is not None:
                 yield commit
 
-    def data_start(self, version: int) -> int:
-        """Return the version that wrote the files which this version still shows."""
-        return next((c.version for c in self._back_from(version) if c.changes_data), 0)
-
     def is_foreign(self, version: int) -> bool:
         """Return whether another tool made a version, and no damage.
 
@@ -306,7 +309,9 @@ def cache_error(
     """Return what an exception of the storage means to us; arguments as for `translated`."""
     trouble = _TROUBLE.search(str(error))
     problem = f"Could not {doing} at {place}: {_reason(error, trouble)}."
-    if isinstance(error, CommitFailedError) and not _DEMAND.search(str(error)):
+    if isinstance(error, DeltaError) and _DEMAND.search(str(error)):
+        return CacheCorruptError(problem, next_step=REPAIR)
+    if isinstance(error, CommitFailedError):
         return CacheUnavailableError(problem, next_step="Another writer was faster; try again.")
     if trouble is not None or _is_refusal(error):
         return CacheUnavailableError(

@@ -326,20 +326,21 @@ class Operations:
         """Wait for the end of the work, and note it, whatever it is."""
         operation = run.operation
         await asyncio.wait({run.work})
-        outcome, problem = None, None
+        outcome: RefreshOutcome | None = None
+        problem: SeriesError | None = UnexpectedError()
         try:
             outcome = await self._outcome(run)
             problem = outcome.error if outcome.status is RefreshStatus.STALE else None
         except SeriesError as error:
             problem = error
-        except Exception:
+        except BaseException:
+            # A panic of native code is no `Exception`, and whoever waits must be told of it, too.
             log.exception("operation_crashed", dataset=operation.asked.dataset)
-            problem = UnexpectedError()
         finally:
             self._runs.pop(operation.asked)
-        operation.ends(outcome, problem)
-        self._kept[operation.id] = operation
-        self._ended(operation)
+            operation.ends(outcome, problem)
+            self._kept[operation.id] = operation
+            self._ended(operation)
 
     async def _outcome(self, run: _Run) -> RefreshOutcome:
         if not run.work.cancelled():

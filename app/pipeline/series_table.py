@@ -24,7 +24,7 @@ from app.errors import (
 from app.pipeline.delta_log import DeltaLog, Stamp, commit_path, translated
 from app.pipeline.history import NEWEST, Pin, VersionInfo, version_at
 from app.pipeline.series_metadata import decode_metadata, described, encode_metadata, proved
-from app.pipeline.table_files import TableFiles, file_sizes
+from app.pipeline.table_files import TableFiles, file_sizes, shown_by
 from app.pipeline.table_format import confirm_rows, foreign_error, refuse_foreign, write_rows
 from app.records import CachedSeries, SeriesHead, SeriesMetadata
 
@@ -109,7 +109,7 @@ class SeriesTable:
             current = self.load()
             told = self._told(current, metadata)
             table = self.open_version(current.version)
-            refuse_foreign(table, self._dataset, writing=True)
+            refuse_foreign(table, self._dataset, self.uri, writing=True)
             confirm_rows(table, told)
             # The handle still shows the version that it was opened at.
             version = current.version + 1
@@ -270,23 +270,23 @@ class SeriesTable:
     def _newest_whole(self, versions: list[int], files: dict[str, Stamp | None]) -> CachedSeries:
         """Walk back to the first version that proves whole."""
         broken: CacheCorruptError | None = None
-        bad_from, bad_hashes = versions[-1] + 1, set[str]()
+        failed = set[tuple[str, ...]]()
         for version in reversed(versions):
             try:
                 metadata = decode_metadata(self.log.metadata_at(version))
                 table = self.open_version(version)
+                shown = (metadata.content_hash, *shown_by(table))
             except CacheCorruptError as error:
                 broken = broken or error
                 continue
-            # A touch shows the files of the version before it: what failed once fails again.
-            if version >= bad_from and metadata.content_hash in bad_hashes:
+            # A touch shows what the version before it does: what failed once fails again.
+            if shown in failed:
                 continue
             try:
                 rows = self._read(table, metadata, files)
             except CacheCorruptError as error:
                 broken = broken or error
-                bad_from = self.log.data_start(version)
-                bad_hashes.add(metadata.content_hash)
+                failed.add(shown)
                 continue
             warning = None if broken is None else self._fallback_warning(broken, metadata, version)
             return CachedSeries(rows=rows, metadata=metadata, version=version, warning=warning)
@@ -296,7 +296,7 @@ class SeriesTable:
         """Return one version as delta-rs shows it; its rows are not proved."""
         with translated("open the cache", self.uri):
             table = DeltaTable(self.uri, version=version, storage_options=self._options)
-            refuse_foreign(table, self._dataset, writing=False)
+            refuse_foreign(table, self._dataset, self.uri, writing=False)
             return table
 
     def _read(
@@ -328,7 +328,8 @@ class SeriesTable:
         except CacheCorruptError as error:
             newest = self._newest_open()
             if self.log.is_foreign(newest + 1):
-                raise foreign_error(self._dataset, self.uri, error.problem, "read") from error
+                what = error.problem.rstrip(".")
+                raise foreign_error(self._dataset, self.uri, what, "read") from error
             if not mend:
                 return None
             self.log.set_aside(newest)
@@ -336,7 +337,7 @@ class SeriesTable:
                 table = self._open_newest()
             except CacheMissingError:
                 return None
-        refuse_foreign(table, self._dataset, writing=True)
+        refuse_foreign(table, self._dataset, self.uri, writing=True)
         return table
 
     def _open_newest(self) -> DeltaTable:
@@ -348,7 +349,7 @@ class SeriesTable:
         for version in reversed(self.log.versions()):
             with suppress(CacheCorruptError, CacheMissingError):
                 table = self.open_version(version)
-                refuse_foreign(table, self._dataset, writing=writing)
+                refuse_foreign(table, self._dataset, self.uri, writing=writing)
                 return version
         return -1
 

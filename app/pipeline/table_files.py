@@ -180,6 +180,16 @@ def file_sizes(table: DeltaTable) -> dict[str, int]:
         return dict(zip(found["path"].to_pylist(), found["size_bytes"].to_pylist(), strict=True))
 
 
+def shown_by(table: DeltaTable) -> tuple[str, ...]:
+    """Return what decides the rows that a version shows: its columns and its data files.
+
+    Raises:
+        CacheError: The log cannot be read.
+    """
+    with translated("read the log", table.table_uri):
+        return (table.schema().to_json(), *sorted(file_sizes(table)))
+
+
 def _local_files(folder: Path) -> list[Path]:
     return [
         path

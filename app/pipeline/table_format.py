@@ -20,7 +20,7 @@ from deltalake.table import SUPPORTED_READER_FEATURES
 
 from app.errors import CacheCorruptError
 from app.pipeline.contract import VALUE
-from app.pipeline.delta_log import METADATA_KEY
+from app.pipeline.delta_log import METADATA_KEY, REPAIR
 from app.pipeline.series_metadata import encode_metadata
 from app.records import SeriesMetadata
 
@@ -83,21 +83,22 @@ def confirm_rows(table: DeltaTable, metadata: SeriesMetadata) -> None:
     )
 
 
-def refuse_foreign(table: DeltaTable, dataset: str, *, writing: bool) -> None:
+def refuse_foreign(table: DeltaTable, dataset: str, place: str, *, writing: bool) -> None:
     """Refuse a table of which another tool has made what we cannot go on with.
 
     Args:
         table: The table as it was opened.
         dataset: Name of the dataset.
+        place: Where the table is.
         writing: Whether it is to be written upon; else it need only be readable.
 
     Raises:
         CacheCorruptError: It demands what we cannot do.
     """
     if (demand := _beyond_reading(table)) is not None:
-        raise foreign_error(dataset, table.table_uri, demand, "read")
+        raise foreign_error(dataset, place, demand, "read")
     if writing and (demand := _beyond_writing(table)) is not None:
-        raise foreign_error(dataset, table.table_uri, demand, "write")
+        raise foreign_error(dataset, place, demand, "write")
 
 
 def foreign_error(dataset: str, place: str, what: str, doing: str) -> CacheCorruptError:
@@ -106,14 +107,13 @@ def foreign_error(dataset: str, place: str, what: str, doing: str) -> CacheCorru
     Args:
         dataset: Name of the dataset.
         place: Where the table is.
-        what: What is in the way, as a clause.
+        what: What is in the way, as a clause, without a full stop.
         doing: What we cannot do: `read` or `write`.
     """
     return CacheCorruptError(
         f"Another tool has changed the table of dataset '{dataset}' so that this service cannot "
         f"{doing} it ({place}): {what}.",
-        next_step=f"Run `python -m demo.cache repair --dataset {dataset}`: it renames what that "
-        "tool wrote to the log, deletes nothing, and publishes the last whole version again.",
+        next_step=REPAIR,
     )
 
 

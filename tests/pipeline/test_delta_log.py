@@ -122,7 +122,6 @@ def test_a_commit_that_cannot_be_understood_has_no_metadata(tmp_path: Path) -> N
         assert commit.metadata is None
     assert log.commit(len(contents)) is None
     assert log.versions() == list(range(len(contents)))
-    assert log.data_start(1) == 0
     with pytest.raises(CacheCorruptError, match=r"Commit 3 .* cannot be read"):
         log.metadata_at(3)
     assert [commit.is_broken for commit in log.newest_first()] == [

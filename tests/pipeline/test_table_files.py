@@ -9,25 +9,9 @@ import pytest
 
 from app.errors import CacheCorruptError, CacheUnavailableError
 from app.pipeline.cache import DeltaCache
-from app.pipeline.delta_log import Stamp, commit_path, local_folder
+from app.pipeline.delta_log import Stamp, commit_path
 from app.pipeline.table_files import TableFiles
 from tests.pipeline.samples import metadata_of, three_months
-
-
-@pytest.mark.parametrize(
-    ("uri", "folder"),
-    [
-        ("data/cache", Path("data/cache")),
-        ("/data/a%20b", Path("/data/a%20b")),
-        ("file:///data/my cache/x", Path("/data/my cache/x")),
-        ("file:///data/my%20cache/x", Path("/data/my cache/x")),
-        ("FILE:///data/x", Path("/data/x")),
-        ("s3://bucket/cache", None),
-    ],
-)
-def test_only_a_folder_of_this_machine_is_local(uri: str, folder: Path | None) -> None:
-    """Paths and file addresses are folders; object stores are none."""
-    assert local_folder(uri) == folder
 
 
 @pytest.mark.parametrize("local", [True, False], ids=["folder", "store"])
