@@ -88,7 +88,7 @@ def _from_address(rest: str) -> str:
         host, _, path = rest[2:].partition("/")
         if host.lower() not in _HERE:
             raise ValueError(
-                f"a file: address of the machine '{host}'; "
+                f"a file: address of the machine '{_shown(host)}'; "
                 "the path of a folder of this one follows three slashes"
             )
         rest = f"/{path}"
@@ -122,9 +122,14 @@ def _check_folder(folder: Path) -> None:
     real = os.path.realpath(folder)
     unfit = _UNFIT.search(real)
     if unfit is not None:
-        sign = unfit[0] if unfit[0].isprintable() else ascii(unfit[0]).strip("'")
-        shown = real.encode("utf-8", "backslashreplace").decode()
-        raise ValueError(f"the folder {shown}, where '{sign}' is what Delta tables cannot be under")
+        raise ValueError(
+            f"the folder {_shown(real)}, where '{_shown(unfit[0])}' is what Delta tables cannot be "
+            "under"
+        )
     names = [len(os.fsencode(name)) for name in folder.parts]
     if max(names) > _NAME_BYTES or sum(names) + len(names) > _PATH_BYTES:
         raise ValueError(f"a path of {len(str(folder))} characters, longer than file systems take")
+
+
+def _shown(text: str) -> str:
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

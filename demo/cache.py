@@ -49,17 +49,28 @@ def verify(dataset: Dataset = None) -> None:
 
 
 @app.command()
-def repair(dataset: Dataset = None) -> None:
-    """Publish the newest whole version again if what came after it is broken."""
+def repair(
+    dataset: Dataset = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Rename the whole log, and begin a new one.")
+    ] = False,
+) -> None:
+    """Publish the newest whole version again if what came after it is broken.
+
+    Nothing is deleted. What cannot be read, or was made by another tool so that we cannot write
+    upon it, is renamed to *.broken.
+    """
 
     def one(cache: DeltaCache, name: str) -> int:
-        series = cache.repair(name)
+        series = cache.repair(name, anew=anew)
         if series is None:
             print(f"{name}: nothing to repair")
             return WELL
         meta = series.metadata
+        restored = meta.restored_version
+        came = "the data served" if restored is None else f"version {restored}"
         print(
-            f"{name}: version {meta.restored_version}, confirmed by the source at "
+            f"{name}: {came}, confirmed by the source at "
             f"{meta.last_refresh_time:%Y-%m-%dT%H:%M:%SZ}, is version {series.version} now; "
             "refresh to get the newest data"
         )
@@ -148,7 +159,7 @@ def _each(dataset: str | None, work: Callable[[DeltaCache, str], int]) -> None:
 def _done(cache: DeltaCache, name: str, work: Callable[[DeltaCache, str], int]) -> int:
     try:
         return work(cache, name)
-    except CacheCorruptError as error:
+    except (CacheCorruptError, CacheMissingError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return NOTHING if _is_lost(cache, name) else WRONG
 

@@ -190,4 +190,6 @@ def test_an_example_from_an_error_is_valid(monkeypatch: pytest.MonkeyPatch, fiel
 
 def test_the_file_is_found_from_the_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relative path begins where the service was started."""
-    assert load(monkeypatch, API_KEYS_FILE="keys.json").api_keys_file == Path("keys.json")
+    assert (
+        load(monkeypatch, API_KEYS_FILE="keys.json").api_keys_file == Path("keys.json").absolute()
+    )

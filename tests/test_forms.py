@@ -1,5 +1,6 @@
 """The forms of settings: pure, idempotent, and strict about what leaves the machine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -93,10 +94,18 @@ def test_a_model_id_loses_its_package(pasted: str, bare: str) -> None:
     assert forms.model_id(pasted) == bare
 
 
-@pytest.mark.parametrize("uri", ["data/cache", "/var/cache", "s3://b/c", "az://b", "gs://b/c"])
+@pytest.mark.parametrize("uri", ["/var/cache", "s3://b/c", "az://b", "gs://b/c"])
 def test_known_places_of_a_cache_pass(uri: str) -> None:
     """Folders and the object stores of delta-rs are accepted as they are."""
     assert forms.cache_uri(uri) == uri
+
+
+def test_a_path_is_absolute(tmp_path: Path) -> None:
+    """Whoever reads it later need not know where the service was started."""
+    assert forms.cache_uri("data/cache") == str(tmp_path / "data" / "cache")
+    assert forms.path("keys.json") == forms.path((tmp_path / "keys.json").as_uri())
+    with pytest.raises(ValueError, match="placeholder"):
+        forms.path("<keys>")
 
 
 @given(st.text())

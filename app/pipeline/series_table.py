@@ -190,7 +190,7 @@ class SeriesTable:
         except CacheCorruptError:
             return self.load()
         found = [stamp and stamp.size_bytes for stamp in self.log.stamps(files)]
-        if found != list(files.values()):
+        if found != list(files.values()) or self.log.is_foreign(version):
             return self.load()
         return SeriesHead(metadata=metadata, version=version)
 
@@ -273,8 +273,8 @@ class SeriesTable:
         failed = set[tuple[str, ...]]()
         for version in reversed(versions):
             try:
-                metadata = decode_metadata(self.log.metadata_at(version))
                 table = self.open_version(version)
+                metadata = decode_metadata(self.log.metadata_at(version))
                 shown = (metadata.content_hash, *shown_by(table))
             except CacheCorruptError as error:
                 broken = broken or error

@@ -113,7 +113,7 @@ class Bench:
             schedule=schedule,
             cache=self.cache,
             clock=self.clock,
-            place=CachePlace("memory://cache"),
+            place=CachePlace("s3://bucket/cache"),
             meters=self.meters,
         )
         self.app.state.services = self.services

@@ -16,7 +16,7 @@ from app.records import CachedSeries
 from tests.fakes import FakeCache
 from tests.pipeline.samples import metadata_of, three_months
 
-NOWHERE = CachePlace("memory://cache")
+NOWHERE = CachePlace("s3://bucket/cache")
 
 
 class Mixed(FakeCache):
