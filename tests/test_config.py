@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -192,6 +193,12 @@ def test_all_problems_come_at_once(env_file: Path) -> None:
         ("SAC_MAX_PARALLEL", "9"),
         ("DATASETS_FILE", "no-such.toml"),
         ("CACHE_URI", "ftp://host/cache"),
+        ("CACHE_URI", "a[b]"),
+        ("CACHE_URI", "pct%20x"),
+        ("CACHE_URI", "back\\slash"),
+        ("CACHE_URI", "file://data/cache"),
+        ("CACHE_URI", "s3:/bucket"),
+        ("API_KEYS_FILE", "file://host/keys.json"),
         ("LOG_LEVEL", "loud"),
         ("LOG_FORMAT", "xml"),
     ],
@@ -202,6 +209,25 @@ def test_malformed_service_settings_stop_the_start(env_file: Path, name: str, va
         load_settings(write(env_file, **{name: value}))
     assert variables(error) == [name]
     assert "\n" not in str(error.value)
+
+
+def test_paths_are_read_from_the_home_folder_and_from_addresses(
+    env_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each path of the settings means the same file, however it is written."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    name = "ü [1] %20#.txt"
+    (tmp_path / name).write_text("[datasets]\n", encoding="utf-8")
+    for written in (f"~/{name}", (tmp_path / name).as_uri(), f"file:{quote(str(tmp_path / name))}"):
+        lines = {"API_KEYS_FILE": written, "DATASETS_FILE": written, "CACHE_URI": "~/cache"}
+        secret = {SECRET_VARIABLE: None, SECRET_FILE_VARIABLE: written}
+        settings = load_settings(write(env_file, **{n: f"'{v}'" for n, v in lines.items()}))
+        assert settings.api_keys_file == tmp_path / name
+        assert settings.datasets_file is not None
+        assert settings.cache_uri == str(tmp_path / "cache")
+        with_secret = write(env_file, **{n: v and f"'{v}'" for n, v in secret.items()})
+        found = load_settings(with_secret).connection().secret.get_secret_value()
+        assert found == "[datasets]"
 
 
 def test_an_unknown_variable_in_the_file_suggests_the_nearest(env_file: Path) -> None:

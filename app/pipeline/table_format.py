@@ -20,7 +20,7 @@ from deltalake.table import SUPPORTED_READER_FEATURES
 
 from app.errors import CacheCorruptError
 from app.pipeline.contract import VALUE
-from app.pipeline.delta_log import METADATA_KEY, REPAIR
+from app.pipeline.delta_log import METADATA_KEY, REPAIR, translated
 from app.pipeline.series_metadata import encode_metadata
 from app.records import SeriesMetadata
 
@@ -95,10 +95,13 @@ def refuse_foreign(table: DeltaTable, dataset: str, place: str, *, writing: bool
     Raises:
         CacheCorruptError: It demands what we cannot do.
     """
-    if (demand := _beyond_reading(table)) is not None:
-        raise foreign_error(dataset, place, demand, "read")
-    if writing and (demand := _beyond_writing(table)) is not None:
-        raise foreign_error(dataset, place, demand, "write")
+    with translated("open the cache", place):
+        unreadable = _beyond_reading(table)
+        unwritable = _beyond_writing(table) if writing else None
+    if unreadable is not None:
+        raise foreign_error(dataset, place, unreadable, "read")
+    if unwritable is not None:
+        raise foreign_error(dataset, place, unwritable, "write")
 
 
 def foreign_error(dataset: str, place: str, what: str, doing: str) -> CacheCorruptError:

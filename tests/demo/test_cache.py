@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from app.pipeline.cache import DeltaCache
 from demo.cache import app
+from tests.pipeline.foreign_tool import commit, upgraded
 from tests.pipeline.samples import metadata_of, three_months
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +77,32 @@ def test_a_broken_version_is_found_and_mended(root: Path) -> None:
     assert code == 0
     assert "version 3" in said
     assert "rows of version 1: 6 rows, 2024-01-01 to 2024-03-01, from sac" in said
+
+
+def test_a_table_of_another_tool_is_made_ours_again(root: Path) -> None:
+    """What it wrote to the log is renamed; if nothing can be read, the next refresh begins anew."""
+    log = root / "sales" / "_delta_log"
+    commit(root / "sales", upgraded("deletionVectors"))
+    code, said = run(root, "verify")
+    assert code == 1
+    assert "version 3 is BROKEN: Another tool has changed the table of dataset 'sales'" in said
+    assert "it has deletionVectors" in said
+    assert run(root, "vacuum", "--versions", "1")[0] == 1
+    code, said = run(root, "repair")
+    assert (code, "sales: version 2, confirmed by the source at" in said) == (0, True)
+    assert "is version 3 now" in said
+    assert (log / f"{3:020}.json.broken").exists()
+    commit(root / "sales", upgraded("rowTracking", readers=False))
+    code, said = run(root, "repair")
+    assert (code, "is version 4 now" in said) == (0, True)
+    code, said = run(root, "repair", "--anew")
+    assert (code, "is version 0 now" in said) == (0, True)
+    for path in (root / "sales").glob("*.parquet"):
+        path.unlink()
+    code, said = run(root, "repair", "--anew")
+    assert (code, "renamed to *.broken" in said) == (2, True)
+    assert "python -m demo.refresh" in said
+    assert run(root, "verify") == (0, "")
 
 
 def test_a_vacuum_cleans_by_the_rules(root: Path) -> None:

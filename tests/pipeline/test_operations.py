@@ -318,11 +318,16 @@ async def test_no_more_than_so_many_are_kept() -> None:
     assert kept[0] is operation
 
 
-async def test_a_fault_of_ours_ends_an_operation_too() -> None:
+class Panic(BaseException):
+    """What a panic of native code arrives as."""
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("oops"), Panic("oops")], ids=["fault", "panic"])
+async def test_a_fault_of_ours_ends_an_operation_too(fault: BaseException) -> None:
     """An error that nobody expected is told as such, and nobody waits for ever."""
 
     async def perform(operation: Operation) -> RefreshOutcome:
-        raise RuntimeError("oops")
+        raise fault
 
     async def fall_back(dataset: str, error: Exception) -> RefreshOutcome:
         raise error

@@ -197,6 +197,18 @@ async def test_a_save_that_fails_keeps_the_old_data(bench: Bench) -> None:
     assert bench.served.metadata.row_count == 3
 
 
+async def test_what_could_not_be_saved_is_not_pulled(bench: Bench) -> None:
+    """A cache that cannot be written to is told before the source is asked for anything."""
+    await bench.service.refresh("default")
+    bench.source.pages = (a_page(MORE),)
+    bench.cache.check_error = CacheCorruptError("Another tool was here.")
+    asked = len(bench.source.pulls)
+    outcome = await bench.service.refresh("default")
+    assert (outcome.status, outcome.warning_code) == (RefreshStatus.STALE, "cache_corrupt")
+    assert "Another tool was here." in str(outcome.warning)
+    assert len(bench.source.pulls) == asked
+
+
 @pytest.mark.parametrize(
     "cache_error",
     [CacheMissingError("None."), CacheCorruptError("Bad."), CacheUnavailableError("Gone.")],

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import rmtree
 
+import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 
+from app.errors import CacheError
 from app.pipeline.cache import DeltaCache
 from app.pipeline.history import Pin
 from tests.pipeline.samples import REFRESHED, metadata_of, three_months
@@ -108,3 +112,46 @@ def test_a_glance_is_at_what_a_load_would_give(root: Path) -> None:
     assert fallen.warning is not None
     (commits(root) / f"{2:020}.json").write_text("nonsense")
     assert DeltaCache(root).glance("sales").version == 0
+
+
+def cut(file: Path) -> None:
+    """Take half of a file away."""
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def other_rows(file: Path) -> None:
+    """Put other rows in the place of those of a file, and keep its size for delta-rs."""
+    rows = three_months(7.0)
+    content = io.BytesIO()
+    pq.write_table(rows, content)
+    file.write_bytes(content.getvalue().ljust(file.stat().st_size, b"\0"))
+
+
+@pytest.mark.parametrize("loses", [cut, Path.unlink, other_rows])
+def test_a_save_counts_only_if_it_can_be_read(
+    root: Path, monkeypatch: pytest.MonkeyPatch, loses: Damage
+) -> None:
+    """A disk that answers well and keeps something else is found out before anybody is told."""
+    rows = three_months(3.0)
+
+    def written(*arguments: object, **named: object) -> None:
+        write_deltalake(*arguments, **named)  # type: ignore[call-overload]
+        loses(data_file(root))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.pipeline.table_format.write_deltalake", written)
+        with pytest.raises(CacheError):
+            DeltaCache(root).save(rows, metadata_of(rows))
+    served = DeltaCache(root).load("sales")
+    assert (served.version, served.rows.equals(three_months(2.0))) == (1, True)
+    assert served.warning is not None
+    saved = DeltaCache(root).save(rows, metadata_of(rows))
+    assert DeltaCache(root).load("sales").version == saved.version == 3
+
+
+def test_what_was_saved_is_at_hand(root: Path) -> None:
+    """What was read back need not be read again, and is what another process reads."""
+    cache, rows = DeltaCache(root), three_months(3.0)
+    saved = cache.save(rows, metadata_of(rows))
+    assert cache.at_hand("sales") is cache.load("sales") is saved
+    assert DeltaCache(root).load("sales").rows.equals(saved.rows)
