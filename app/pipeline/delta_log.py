@@ -47,6 +47,7 @@ _DEMAND = re.compile(
 _REASON_LENGTH = 160
 # https://pyo3.rs/main/function/error-handling: what a panic of Rust code arrives as.
 _PANIC_MODULE = "pyo3_runtime"
+_NATIVE = (DeltaError, pa.ArrowException, OSError, ValueError, LookupError, RuntimeError)
 _REMEDY = (
     "Run `python -m demo.refresh`; if that fails too, run `python -m demo.cache repair --anew`, "
     "and refresh again."
@@ -290,9 +291,12 @@ def translated(
         yield
     except CacheError:
         raise
-    except (DeltaError, pa.ArrowException, OSError, ValueError, LookupError) as error:
+    except _NATIVE as error:
         raise cache_error(error, doing, place, otherwise) from error
     except BaseException as error:
+        # For what it has no class delta-rs raises the bare one.
+        if type(error) is Exception:
+            raise cache_error(error, doing, place, otherwise) from error
         # A panic of native code is no `Exception`: nobody above would catch it and tell of it.
         if type(error).__module__ != _PANIC_MODULE:
             raise

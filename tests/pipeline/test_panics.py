@@ -10,7 +10,7 @@ from deltalake import DeltaTable, write_deltalake
 from typer.testing import CliRunner
 
 from app.catalogue import Labels
-from app.errors import CacheUnavailableError, SeriesError
+from app.errors import CacheCorruptError, CacheUnavailableError, SeriesError
 from app.pipeline.attempts import StoredAttempts
 from app.pipeline.cache import DeltaCache
 from app.pipeline.delta_log import translated
@@ -71,6 +71,9 @@ def test_a_panic_is_told_with_what_to_do(panic: BaseException) -> None:
     assert "CACHE_URI" in told.value.next_step
     with pytest.raises(KeyboardInterrupt), translated("write the cache", "/data/x"):
         raise KeyboardInterrupt
+    for bare in (Exception("External"), RuntimeError("Already borrowed"), KeyError("date")):
+        with pytest.raises(CacheCorruptError), translated("read the cache", "/data/x"):
+            raise bare
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=ACTS)
