@@ -7,6 +7,7 @@ A page is reduced to its group sums at once: what is held is the result and the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -27,7 +28,7 @@ from app.exact import (
     read,
     to_floats,
 )
-from app.periods import UNASSIGNED, SkipReason, day_of, parse_id
+from app.periods import ID_FORMS, UNASSIGNED, SkipReason, moment_of, parse_id
 from app.pipeline.contract import (
     DATE,
     VALUE,
@@ -41,7 +42,10 @@ from app.records import DatasetDefinition, Page
 
 IDS = "id"
 ISO = "iso"
+OTHER = "other"
 MIXED = "mixed"
+_ISO_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST_ID = max(map(len, ID_FORMS.values()))
 _MERGE_ROWS = 200_000
 _CONDENSED = 2  # times as many records as sums
 _NUMBER = pa.int32()
@@ -59,10 +63,10 @@ class NormalizedSeries:
         skipped: Raw records left out, by `SkipReason`; only reasons that occurred.
         min_date: First date; None if there is no row.
         max_date: Last date; None if there is no row.
-        date_form: How the source wrote the dates that were read: `id`, `iso`, `mixed`, or empty
-            if there was none.
-        same_period: Two dates, as the source wrote them, that are different days of one period;
-            None if each period was read from one day.
+        date_form: How the source wrote the dates that were read: `id`, `iso`, `other`, `mixed`, or
+            empty if there was none.
+        same_period: Two dates, as the source wrote them, that are different moments of one period;
+            None if each period was read from one.
     """
 
     rows: pa.Table
@@ -223,7 +227,7 @@ class Normalizer:
 
     def _date_form(self) -> str:
         dated = [text for text, found in self._dates.items() if text and isinstance(found, date)]
-        forms = {ISO if "-" in text else IDS for text in dated}
+        forms = set(map(_form_of, dated))
         return MIXED if len(forms) > 1 else "".join(forms)
 
     def _same_period(self) -> tuple[str, str] | None:
@@ -232,7 +236,7 @@ class Normalizer:
             if text is None or not isinstance(start, date):
                 continue
             known = first.setdefault(start, text)
-            if day_of(known, start) != day_of(text, start):
+            if moment_of(known, start) != moment_of(text, start):
                 return known, text
         return None
 
@@ -269,7 +273,9 @@ class Normalizer:
 
     def _where(self, page: Page, column: str, text: str | None) -> str:
         row = pc.index(_text(page.rows[column]), text).as_py() + 1
-        return f"Page {page.number}, row {row}, column '{column}'"
+        attribute = self._definition.date_attribute
+        named = f", by '{attribute}' of its master" if attribute else ""
+        return f"Page {page.number}, row {row}, column '{column}'{named}"
 
     def _read_values(self, page: Page) -> tuple[Numbers, int | None]:
         """Return the values exactly; as multiples, with the decimals of their unit."""
@@ -341,6 +347,13 @@ class Normalizer:
     def _partial_schema(self) -> pa.Schema:
         numbers = [(name, _NUMBER) for name in self._dimensions]
         return pa.schema([(DATE, pa.date32()), (VALUE, EXACT), *numbers])
+
+
+def _form_of(text: str) -> str:
+    """Say how a date is written; only ids are ordered as texts as they are in time."""
+    if text.isdigit() and len(text) <= _LONGEST_ID:
+        return IDS
+    return ISO if _ISO_FORM.fullmatch(text) else OTHER
 
 
 def _counted(rows: pa.Table) -> pa.Array:

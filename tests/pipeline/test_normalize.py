@@ -238,6 +238,47 @@ def test_a_wrong_grain_names_its_place() -> None:
     assert "to quarter" in caught.value.next_step
 
 
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        (["202401", "202402"], "id"),
+        (["2024-01-01"], "iso"),
+        (["202401", "2024-01-01"], "mixed"),
+        (["2024-01"], "other"),
+        (["202401 "], "other"),
+        (["2024-01-01T00:00:00", "2024/02/01"], "other"),
+        (["20240101000000"], "other"),
+        (["2024-01", "202401"], "mixed"),
+        (["#", "soon", "0000-00-00"], ""),
+    ],
+)
+def test_how_dates_are_written_is_told(texts: list[str], form: str) -> None:
+    """Only plain ids are told as such: no others stand in the order of time."""
+    assert one(*((text, "a", "x", "1") for text in texts)).date_form == form
+
+
+def test_dates_of_several_forms_are_one_period() -> None:
+    """Whatever surely means one month is added up to it, and no record is dropped."""
+    texts = ["202402", "202402 ", "2024-02", "02.2024", "2024-02-01", "2024-02-01T00:00:00Z"]
+    texts += ["/Date(1706745600000)/"]
+    found = one(*((text, "a", "x", "1") for text in texts))
+    assert [row["value"] for row in found.rows.to_pylist()] == [7.0]
+    assert (found.skipped, found.same_period) == ({}, None)
+
+
+def test_two_moments_of_one_period_are_told() -> None:
+    """Two readings of one day are no sum where values over time are none."""
+    texts = ["2024-02-01T08:00:00", "2024-02-01T20:00:00"]
+    assert one(*((text, "a", "x", "1") for text in texts)).same_period == tuple(texts)
+
+
+def test_a_date_of_a_master_is_named_as_such() -> None:
+    """An error of a date that the master names says so."""
+    definition = replace(DEFINITION, date_attribute="START")
+    with pytest.raises(GrainError, match="row 1, column 'Date', by 'START' of its master: The"):
+        normalize([page([("FY24", "a", "x", "1")])], definition)
+
+
 def test_a_missing_column_is_named_with_those_there_are() -> None:
     """A page without a column of the definition names it, and the columns it has."""
     with pytest.raises(UnknownColumnError, match=r"no column 'Amout'; it has: Amount"):
