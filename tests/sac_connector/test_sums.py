@@ -86,11 +86,13 @@ def test_a_value_that_is_no_number_ends_the_comparison(value: str) -> None:
     assert not sums.differs(TWO)
 
 
-def test_a_sum_of_the_tenant_that_is_no_number_says_nothing() -> None:
+@pytest.mark.parametrize("found", ["n/a", "1E9999999", "1E-9999999"])
+def test_a_sum_of_the_tenant_that_is_no_number_says_nothing(found: str) -> None:
     """What cannot be compared does not differ."""
     sums = ReadSums(COLUMNS, "V")
     sums.add(a_table([("202401", "#", "1")]))
-    assert not sums.differs({"Date": {"202401": "1"}, "Region": {"#": "n/a"}})
+    assert not sums.differs({"Date": {"202401": "1"}, "Region": {"#": found}})
+    assert not adds_up({"202401": found, "202402": "1"}, "1")
     assert sums.differs(TWO)
 
 
