@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from app.errors import GrainError
-from app.periods import UNASSIGNED, parse_id
+from app.periods import absence, names_a_period
 from app.records import Grain
 
 # The one measure of an account model; what it means depends on the account (observed).
@@ -171,7 +170,7 @@ def may_be_weeks(model: ModelInfo) -> bool:
     definition = suggested(model)
     dates = [c for c in model.columns if c.name == definition.get("date_column")]
     return definition.get("grain") == Grain.MONTH and all(
-        _is_id(one, Grain.WEEK) for one in _period_ids(dates[0])
+        names_a_period(one, Grain.WEEK) for one in _period_ids(dates[0])
     )
 
 
@@ -190,7 +189,7 @@ def _grain(column: ColumnInfo) -> str | None:
     Six digits may be months or weeks; months come first, as the usual grain of planning.
     """
     ids = _period_ids(column)
-    fitting = [grain for grain in _GRAINS if ids and all(_is_id(one, grain) for one in ids)]
+    fitting = [grain for grain in _GRAINS if ids and all(names_a_period(one, grain) for one in ids)]
     return fitting[0].value if fitting else None
 
 
@@ -202,15 +201,4 @@ def _date_attribute(column: ColumnInfo) -> str | None:
 
 def _period_ids(column: ColumnInfo) -> list[str]:
     """Return the sample members that stand for a period: `#` and zeros stand for none."""
-    return [one.id for one in column.members if not _stands_for_none(one.id)]
-
-
-def _stands_for_none(text: str) -> bool:
-    return text == UNASSIGNED or (text.isdigit() and not text.strip("0")) or not text.strip()
-
-
-def _is_id(text: str, grain: Grain) -> bool:
-    try:
-        return text.isdigit() and isinstance(parse_id(text, grain), date)
-    except GrainError:
-        return False
+    return [one.id for one in column.members if absence(one.id) is None]

@@ -234,7 +234,7 @@ class SeriesMetadata:
         contract_version: Version of the series contract.
         mode: The entity set used, or `file`.
         sign: Whether income and liability accounts are turned.
-        date_form: How the source writes dates: `id`, `iso`, or `mixed`.
+        date_form: How the source writes dates: `id`, `iso`, `other`, or `mixed`.
         window_start: First day that the last pull read; None if it read everything. What is
             before it is as an earlier pull left it.
         rows_read: Raw records that were read.

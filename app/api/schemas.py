@@ -157,7 +157,9 @@ class MetadataModel(BaseModel):
     dimensions: dict[str, str] = Field(description="`dim_<name>` to the source's name.")
     mode: str = Field(description="The entity set that was read, or `file`.")
     sign: Sign = Field(description="`display`: income and liability accounts are turned.")
-    date_form: str = Field(description="How the source writes dates: `id`, `iso`, `mixed`.")
+    date_form: str = Field(
+        description="How the source writes dates: `id`, `iso`, `other`, `mixed`."
+    )
     window_start: date | None = Field(
         description="First day that the last pull read; null if it read everything."
     )

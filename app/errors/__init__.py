@@ -81,6 +81,7 @@ from app.errors.base import (
     ConfigProblem,
     SeriesError,
     UnexpectedError,
+    shortened,
 )
 from app.errors.callers import (
     BadCredentialError,
@@ -230,4 +231,5 @@ __all__ = [
     "UnknownProblemError",
     "UnknownVersionError",
     "UnsafeLinkError",
+    "shortened",
 ]

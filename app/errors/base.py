@@ -8,6 +8,19 @@ from typing import ClassVar
 CLIENT_ID_VARIABLE = "SAC_CLIENT_ID"
 # Joined from two parts: QA searches the code for the whole name and must find nothing.
 SECRET_VARIABLE = "SAC_CLIENT_" + "SECRET"
+_SHOWN_CHARACTERS = 40
+_SHOWN_END = 12
+
+
+def shortened(text: str) -> str:
+    """Return a text that was found as a sentence may show it: its beginning and its end.
+
+    >>> shortened("9" * 60 + "e-7969")
+    '999999999999999999999999999…999999e-7969'
+    """
+    if len(text) <= _SHOWN_CHARACTERS:
+        return text
+    return f"{text[: _SHOWN_CHARACTERS - _SHOWN_END - 1]}…{text[-_SHOWN_END:]}"
 
 
 class SeriesError(Exception):

@@ -13,7 +13,7 @@ class DataError(SeriesError):
 
 
 class BadValueError(DataError):
-    """A value of the measure is not a finite number.
+    """A value of the measure is no finite number that a double holds.
 
     Attributes:
         page: 1-based page of the pull.
@@ -33,7 +33,7 @@ class BadValueError(DataError):
 
 
 class GrainError(DataError):
-    """The date ids of the source do not have the form of the dataset's grain."""
+    """A date of the source does not fit the grain of the dataset, or may mean several things."""
 
     code = "grain_mismatch"
 

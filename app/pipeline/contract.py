@@ -18,7 +18,6 @@ import pyarrow.compute as pc
 
 from app.errors import DataError
 from app.periods import period_starts
-from app.pipeline.exact import SUM_LIMIT
 from app.records import Grain
 
 DATE = "date"
@@ -203,8 +202,6 @@ def _check_complete(rows: pa.Table) -> None:
 def _check_values(values: pa.ChunkedArray) -> None:
     table = pa.table({VALUE: values})
     _refuse(table, pc.invert(pc.is_finite(values)), "has a value that is not finite")
-    too_large = pc.greater_equal(pc.abs(values), float(SUM_LIMIT))
-    _refuse(table, too_large, f"has a value that is not below {SUM_LIMIT}")
     bits = pa.chunked_array([chunk.view(pa.int64()) for chunk in values.chunks], pa.int64())
     _refuse(table, pc.equal(bits, _NEGATIVE_ZERO), "has a negative zero as value")
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.exact import total
 from app.pipeline.contract import DATE, VALUE, dimensions_of
-from app.pipeline.exact import from_floats
 
 SHOWN_POINTS: Final = 20
 _BEFORE: Final = "before"
@@ -102,8 +102,7 @@ def exact_total(rows: pa.Table) -> str:
     >>> exact_total(pa.table({"value": [0.1, 0.1, 0.1]}))
     '0.3'
     """
-    total = pc.sum(from_floats(rows[VALUE])).as_py()
-    text = f"{total or 0:f}"
+    text = f"{total(rows[VALUE]):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

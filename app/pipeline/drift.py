@@ -14,7 +14,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import DataError
+from app.errors import shortened
 from app.periods import period_start, window_start
 from app.pipeline.contract import DATE, dimensions_of
 from app.pipeline.diff import diff_series, exact_total
@@ -69,7 +69,7 @@ def _compared(
     window: Window | None,
 ) -> DriftReport:
     end = _history_end(before.metadata, metadata, window)
-    total = _total(before.rows)
+    total = exact_total(before.rows)
     if before.metadata.content_hash == metadata.content_hash:
         # Most refreshes find nothing new, and a million rows take a while to compare.
         return replace(
@@ -81,7 +81,7 @@ def _compared(
         shrink=_shrink(before.rows, rows, metadata.window_start),
         members=_members(before.rows, rows),
         total_before=total,
-        total_after=_total(rows),
+        total_after=exact_total(rows),
         history_before=end,
         history_changed=changed,
         first_changed=first,
@@ -152,14 +152,6 @@ def _until(rows: pa.Table, end: date) -> pa.Table:
     return rows.filter(pc.less(rows[DATE], pa.scalar(end, pa.date32())))
 
 
-def _total(rows: pa.Table) -> str | None:
-    try:
-        return exact_total(rows)
-    except DataError:
-        # Values so large that their sum could not be told exactly are rare, and no reason to fail.
-        return None
-
-
 def _judged(report: DriftReport, policy: DatasetPolicy) -> DriftReport:
     found = list(_findings(report))
     rejections = [words for rule, words in found if rule in policy.drift_reject]
@@ -190,8 +182,8 @@ def _findings(report: DriftReport) -> Iterator[tuple[DriftRule, str]]:
     if report.rows_before != report.rows_after:
         yield DriftRule.ROWS, f"There are {report.rows_after} rows instead of {report.rows_before}."
     if report.total_before != report.total_after:
-        told = f"{report.total_after} instead of {report.total_before}"
-        yield DriftRule.TOTAL, f"The sum of all values is {told}."
+        before, after = (shortened(str(one)) for one in (report.total_before, report.total_after))
+        yield DriftRule.TOTAL, f"The sum of all values is {after} instead of {before}."
     if report.history_changed:
         yield DriftRule.HISTORY, _history_words(report)
 

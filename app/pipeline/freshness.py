@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from app.records import SeriesHead
+from app.periods import SkipReason
+from app.records import SeriesHead, SeriesMetadata
 from app.reports import Attempt, AttemptOutcome, DatasetPolicy, Freshness, FreshnessState
 
 SAMPLE_SOURCE: Final = "fixture"
@@ -23,6 +24,7 @@ EXPIRED_CODE: Final = "expired"
 OLDER_VERSION_CODE: Final = "older_version"
 RESTORED_CODE: Final = "restored_version"
 OLDER_DEFINITION_CODE: Final = "older_definition"
+SKIPPED_CODE: Final = "records_skipped"
 # Two machines on one cache may disagree on the time by this much.
 CLOCK_SKEW: Final = timedelta(minutes=5)
 MONTHS: Final = (
@@ -36,6 +38,12 @@ _FROM_THE_FUTURE: Final = (
 _RESTORED: Final = "Version {} was brought back, so there may be newer data. Refresh the dataset."
 _OUTDATED: Final = "It was made by an older definition of the dataset, not by the present one."
 _REFRESH: Final = "Refresh the dataset."
+# An unassigned date is no loss: it says itself that the record belongs to no period.
+_LOSSES: Final = {
+    SkipReason.DATE_MISSING: "without a date",
+    SkipReason.DATE_UNPARSABLE: "with a date that cannot be read",
+    SkipReason.VALUE_NULL: "without a value",
+}
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 Verdict = tuple[FreshnessState, str | None, str | None]
@@ -118,14 +126,35 @@ def unchanged_until(data_time: datetime, policy: DatasetPolicy, now: datetime) -
 
 
 def notice_of(series: SeriesHead, freshness: Freshness) -> Notice:
-    """Say what a reader must be told: why it is not fresh, else that it is a sample."""
+    """Say what a reader must be told: why it is not fresh, that it is a sample, what it lacks."""
+    notice = Notice()
     if freshness.sentence is not None and freshness.reason is not None:
-        if freshness.reason == OLDER_VERSION_CODE:
-            return Notice(freshness.sentence, freshness.reason)
-        return Notice(stale_warning(series, freshness.sentence), freshness.reason)
-    if series.metadata.source == SAMPLE_SOURCE:
-        return Notice(SAMPLE_WARNING, SAMPLE_WARNING_CODE)
-    return Notice()
+        alone = freshness.reason == OLDER_VERSION_CODE
+        sentence = freshness.sentence if alone else stale_warning(series, freshness.sentence)
+        notice = Notice(sentence, freshness.reason)
+    elif series.metadata.source == SAMPLE_SOURCE:
+        notice = Notice(SAMPLE_WARNING, SAMPLE_WARNING_CODE)
+    return with_losses(notice, series.metadata)
+
+
+def with_losses(notice: Notice, metadata: SeriesMetadata) -> Notice:
+    """Add to what a reader is told that records were left out, other than those without a period.
+
+    Args:
+        notice: What else is told; its code stays.
+        metadata: What was read and skipped.
+    """
+    skipped = {words: metadata.skipped.get(reason, 0) for reason, words in _LOSSES.items()}
+    parts = [f"{count:,} {words}" for words, count in skipped.items() if count]
+    if not parts:
+        return notice
+    sentence = (
+        f"{sum(skipped.values()):,} of {metadata.rows_read:,} records are not in the series: "
+        f"{', '.join(parts)}. Correct them in the source, or leave them out by the filter."
+    )
+    if notice.text is None:
+        return Notice(sentence, SKIPPED_CODE)
+    return Notice(f"{notice.text} {sentence}", notice.code)
 
 
 def stale_warning(series: SeriesHead, reason: str) -> str:

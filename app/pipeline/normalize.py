@@ -7,15 +7,28 @@ A page is reduced to its group sums at once: what is held is the result and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
+from math import isinf
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from app.errors import BadValueError, GrainError, UnknownColumnError
-from app.periods import UNASSIGNED, SkipReason, day_of, parse_id
+from app.errors import BadValueError, DataError, GrainError, UnknownColumnError, shortened
+from app.exact import (
+    EXACT,
+    LONGEST_CHARACTERS,
+    Numbers,
+    added,
+    from_multiples,
+    multiples,
+    read,
+    to_floats,
+)
+from app.periods import ID_FORMS, UNASSIGNED, SkipReason, moment_of, parse_id
 from app.pipeline.contract import (
     DATE,
     VALUE,
@@ -25,23 +38,19 @@ from app.pipeline.contract import (
     series_schema,
     sort_series,
 )
-from app.pipeline.exact import (
-    EXACT,
-    first_bad_text,
-    from_multiples,
-    from_text,
-    multiples,
-    to_floats,
-)
 from app.records import DatasetDefinition, Page
 
 IDS = "id"
 ISO = "iso"
+OTHER = "other"
 MIXED = "mixed"
+_ISO_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LONGEST_ID = max(map(len, ID_FORMS.values()))
 _MERGE_ROWS = 200_000
 _CONDENSED = 2  # times as many records as sums
 _NUMBER = pa.int32()
-_SHOWN_CHARACTERS = 40
+_PLACE = "place"
+_WHICH = "which"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +63,10 @@ class NormalizedSeries:
         skipped: Raw records left out, by `SkipReason`; only reasons that occurred.
         min_date: First date; None if there is no row.
         max_date: Last date; None if there is no row.
-        date_form: How the source wrote the dates that were read: `id`, `iso`, `mixed`, or empty
-            if there was none.
-        same_period: Two dates, as the source wrote them, that are different days of one period;
-            None if each period was read from one day.
+        date_form: How the source wrote the dates that were read: `id`, `iso`, `other`, `mixed`, or
+            empty if there was none.
+        same_period: Two dates, as the source wrote them, that are different moments of one period;
+            None if each period was read from one.
     """
 
     rows: pa.Table
@@ -105,6 +114,10 @@ class _Members:
         numbers = [self._numbers.setdefault(text, len(self._numbers)) for text in found]
         return pa.array(numbers, _NUMBER).take(encoded.indices)
 
+    def member(self, number: int) -> str:
+        """Return the text of a number."""
+        return list(self._numbers)[number]
+
     def decode(self, numbers: pa.ChunkedArray) -> pa.DictionaryArray:
         """Return texts for numbers, in the form of a dictionary."""
         members = pa.array(list(self._numbers), pa.string())
@@ -129,6 +142,8 @@ class Normalizer:
         self._rows_read = 0
         self._skipped = dict.fromkeys(SkipReason, 0)
         self._dates: dict[str | None, date | SkipReason] = {}
+        # Sums of what the decimals of Arrow cannot hold, by date and numbers of members.
+        self._odd: dict[tuple[object, ...], Decimal] = {}
         self._merged = self._partial_schema().empty_table()
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
@@ -144,13 +159,16 @@ class Normalizer:
         """
         self._check_columns(page)
         dates, reasons = self._read_dates(page)
-        values, places = self._read_values(page)
+        found, places = self._read_values(page)
+        values = found.usual
         usable = pc.and_(pc.is_valid(dates), pc.is_valid(values))
         self._count(page, dates, reasons, values)
         numbers = [
             members.encode(_text(page.rows[column])) for column, members in self._members.items()
         ]
         records = pa.Table.from_arrays([dates, values, *numbers], names=self._schema.names)
+        if found.odd:
+            self._add_odd(records.select([DATE, *self._dimensions]), found.odd)
         if usable.true_count < len(usable):
             records = records.filter(usable)
         sums = self._summed(records, places)
@@ -162,7 +180,7 @@ class Normalizer:
         self._merge()
         dates, sums, *numbers = self._merged.columns
         pairs = zip(self._members.values(), numbers, strict=True)
-        columns = [dates, to_floats(sums), *(members.decode(found) for members, found in pairs)]
+        columns = [dates, self._floats(sums), *(members.decode(found) for members, found in pairs)]
         rows = sort_series(pa.Table.from_arrays(columns, names=self._schema.names))
         rows = rows.cast(self._schema)
         first, last = date_bounds(rows)
@@ -176,9 +194,40 @@ class Normalizer:
             same_period=self._same_period(),
         )
 
+    def _floats(self, sums: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return the sums as floats, each rounded once.
+
+        Raises:
+            DataError: A sum is more than a float holds.
+        """
+        floats = to_floats(sums)
+        if not self._odd:
+            return floats
+        rows = self._merged.drop_columns([VALUE])
+        keys = zip(zip(*self._odd, strict=True), rows.schema, strict=True)
+        odd = pa.table([pa.array(column, field.type) for column, field in keys], rows.schema)
+        found = rows.append_column(_PLACE, _counted(rows)).join(
+            odd.append_column(_WHICH, _counted(odd)), rows.column_names, join_type="inner"
+        )
+        values, numbers = floats.to_numpy().copy(), list(self._odd.values())
+        for place, which in zip(found[_PLACE].to_pylist(), found[_WHICH].to_pylist(), strict=True):
+            values[place] = float(added(numbers[which], sums[place].as_py()))
+            if isinf(values[place]):
+                raise self._too_large(rows.slice(place, 1))
+        return pa.chunked_array([values])
+
+    def _too_large(self, row: pa.Table) -> DataError:
+        day, *numbers = (column[0].as_py() for column in row.columns)
+        members = map(_Members.member, self._members.values(), numbers)
+        return DataError(
+            f"The values of {', '.join((day.isoformat(), *members))} add up to more than a double "
+            "holds (1.8e308).",
+            next_step="Correct the values in the source, or choose another measure.",
+        )
+
     def _date_form(self) -> str:
         dated = [text for text, found in self._dates.items() if text and isinstance(found, date)]
-        forms = {ISO if "-" in text else IDS for text in dated}
+        forms = set(map(_form_of, dated))
         return MIXED if len(forms) > 1 else "".join(forms)
 
     def _same_period(self) -> tuple[str, str] | None:
@@ -187,7 +236,7 @@ class Normalizer:
             if text is None or not isinstance(start, date):
                 continue
             known = first.setdefault(start, text)
-            if day_of(known, start) != day_of(text, start):
+            if moment_of(known, start) != moment_of(text, start):
                 return known, text
         return None
 
@@ -224,30 +273,38 @@ class Normalizer:
 
     def _where(self, page: Page, column: str, text: str | None) -> str:
         row = pc.index(_text(page.rows[column]), text).as_py() + 1
-        return f"Page {page.number}, row {row}, column '{column}'"
+        attribute = self._definition.date_attribute
+        named = f", by '{attribute}' of its master" if attribute else ""
+        return f"Page {page.number}, row {row}, column '{column}'{named}"
 
-    def _read_values(self, page: Page) -> tuple[pa.Array, int | None]:
-        """Return the values as exact decimals, or as multiples and the decimals of their unit."""
+    def _read_values(self, page: Page) -> tuple[Numbers, int | None]:
+        """Return the values exactly; as multiples, with the decimals of their unit."""
         column = self._definition.value_column
         texts = _text(page.rows[column])
         # Sums of multiples become decimals, which costs as much each as reading a decimal.
         if self._condenses and (quick := multiples(texts)) is not None:
-            return quick
-        try:
-            return from_text(texts), None
-        except pa.ArrowInvalid as error:
-            index = first_bad_text(texts)
-            found = "" if index is None else texts[index].as_py()
-            row = 1 if index is None else index + 1
+            factors, places = quick
+            return Numbers(factors), places
+        numbers = read(texts)
+        if numbers.bad is not None:
+            row, text = numbers.bad + 1, shortened(texts[numbers.bad].as_py())
             raise BadValueError(
-                f"Page {page.number}, row {row}, column '{column}': found "
-                f"'{found[:_SHOWN_CHARACTERS]}' instead of a finite number below 10^36 "
-                "with at most 30 decimals.",
+                f"Page {page.number}, row {row}, column '{column}': found '{text}' instead of a "
+                "finite number that a double holds: not beyond 1.8e308, not nearer to 0 than "
+                f"5e-324, in at most {LONGEST_CHARACTERS:,} characters.",
                 page=page.number,
                 row=row,
                 column=column,
                 next_step="Correct the value in the source, or choose another measure.",
-            ) from error
+            )
+        return numbers, None
+
+    def _add_odd(self, keys: pa.Table, odd: Mapping[int, Decimal]) -> None:
+        """Add what the decimals of Arrow cannot hold; there, a 0 stands for each of them."""
+        columns = keys.take(pa.array(list(odd))).to_pydict().values()
+        for key, value in zip(zip(*columns, strict=True), odd.values(), strict=True):
+            if key[0] is not None:
+                self._odd[key] = added(value, self._odd.get(key, Decimal(0)))
 
     def _count(self, page: Page, dates: pa.Array, reasons: pa.Array, values: pa.Array) -> None:
         """Count every skipped record once: for its date if that is bad, else for its value."""
@@ -290,6 +347,17 @@ class Normalizer:
     def _partial_schema(self) -> pa.Schema:
         numbers = [(name, _NUMBER) for name in self._dimensions]
         return pa.schema([(DATE, pa.date32()), (VALUE, EXACT), *numbers])
+
+
+def _form_of(text: str) -> str:
+    """Say how a date is written; only ids are ordered as texts as they are in time."""
+    if text.isdigit() and len(text) <= _LONGEST_ID:
+        return IDS
+    return ISO if _ISO_FORM.fullmatch(text) else OTHER
+
+
+def _counted(rows: pa.Table) -> pa.Array:
+    return pa.array(range(rows.num_rows), pa.int64())
 
 
 def _text(column: pa.ChunkedArray) -> pa.Array:

@@ -29,6 +29,7 @@ from app.pipeline.verify import compare
 from app.records import (
     CachedSeries,
     DatasetDefinition,
+    Grain,
     ProgressCallback,
     PullMode,
     PullReport,
@@ -103,7 +104,7 @@ class Puller:
         if before is not None and since is not None:
             series = await asyncio.to_thread(_with_history, series, before, since)
         if not series.rows.num_rows:
-            raise _empty(series)
+            raise _empty(series, definition.date_attribute)
         return Pulled(series=series, report=report, window_start=since, verification=verification)
 
     def _since(self, definition: DatasetDefinition, before: CachedSeries | None) -> date | None:
@@ -221,8 +222,10 @@ def _check_days(
     raise GrainError(
         f"The dates '{first}' and '{other}' lie in one {definition.grain}, and the values of a "
         f"{definition.grain} are not added up but combined by {rule}.",
-        next_step="Set the grain of the dataset to day; questions combine days to longer periods "
-        "by themselves.",
+        next_step="Let the source write one value a day, or set the time_aggregation to sum."
+        if definition.grain is Grain.DAY
+        else "Set the grain of the dataset to day; questions combine days to longer periods by "
+        "themselves.",
     )
 
 
@@ -247,11 +250,15 @@ def _with_history(series: NormalizedSeries, before: CachedSeries, since: date) -
     return replace(series, rows=rows, min_date=first, max_date=last)
 
 
-def _empty(series: NormalizedSeries) -> EmptyPullError:
+def _empty(series: NormalizedSeries, date_attribute: str | None) -> EmptyPullError:
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(series.skipped.items()))
     read = f"{series.rows_read} rows were read" + (f" and skipped ({reasons})" if reasons else "")
+    dates = (
+        f"whether the master has a date in '{date_attribute}', the date_attribute, for each id"
+        if date_attribute
+        else "the date column of the dataset; dates that the customer manages need a date_attribute"
+    )
     return EmptyPullError(
         f"The pull succeeded but holds no value to show: {read}.",
-        next_step="Check the filter, the version and the date column of the dataset; dates that "
-        "the customer manages need a date_attribute.",
+        next_step=f"Check the filter, the version and {dates}.",
     )

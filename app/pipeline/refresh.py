@@ -25,7 +25,7 @@ from app.errors import (
 from app.pipeline.breaker import Breaker
 from app.pipeline.contract import content_hash, dimension_names
 from app.pipeline.drift import drift_of, forced
-from app.pipeline.freshness import SAMPLE_SOURCE, Notice
+from app.pipeline.freshness import SAMPLE_SOURCE, Notice, with_losses
 from app.pipeline.labels import LabelKeeper
 from app.pipeline.operations import Asked, Operation, Operations
 from app.pipeline.ports import CacheRepository, Clock, DatasetCatalogue, SeriesSource
@@ -199,7 +199,8 @@ class RefreshService:
         told = await asyncio.to_thread(self._settled, cached)
         if self._labels is not None:
             await self._labels.renew(definition, cached)
-        notice = _mismatch(pulled.verification) or _warned(metadata.drift) or told.notice
+        news = _mismatch(pulled.verification) or _warned(metadata.drift)
+        notice = told.notice if news is None else with_losses(news, metadata)
         return RefreshOutcome(
             dataset=definition.name,
             status=RefreshStatus.UNCHANGED if unchanged else RefreshStatus.REFRESHED,
@@ -260,13 +261,14 @@ class RefreshService:
             self._standing.failed(dataset, error, cached)
         if cached is None:
             raise error from None
+        notice = self._standing.explained(cached, error)
         return RefreshOutcome(
             dataset=dataset,
             status=RefreshStatus.STALE,
             metadata=cached.metadata,
             version=cached.version,
-            warning=self._standing.explained(cached, error.sentence),
-            warning_code=error.code,
+            warning=notice.text,
+            warning_code=notice.code,
             freshness=self._standing.of(cached).freshness,
             drift=error.drift if isinstance(error, DriftRejectedError) else None,
             error=error,

@@ -14,6 +14,7 @@ from app.pipeline.freshness import (
     older_definition,
     stale_warning,
     unchanged_until,
+    with_losses,
 )
 from app.pipeline.ports import AttemptStore, Clock, DatasetCatalogue
 from app.records import CachedSeries, SeriesHead, SeriesMetadata
@@ -90,10 +91,11 @@ class Standing:
         attempt = self._attempts.last_at_hand(series.metadata.dataset)
         return None if attempt is None else self._judged(series, attempt[0])
 
-    def explained(self, series: SeriesHead, reason: str) -> str:
+    def explained(self, series: SeriesHead, error: SeriesError) -> Notice:
         """Say why a refresh that was just tried left a series as it was, and how that stands."""
-        outdated = self._outdated(series)
-        return stale_warning(series, reason if outdated is None else f"{outdated} {reason}")
+        outdated, reason = self._outdated(series), error.sentence
+        text = stale_warning(series, reason if outdated is None else f"{outdated} {reason}")
+        return with_losses(Notice(text, error.code), series.metadata)
 
     def of_nothing(self, dataset: str, error: SeriesError) -> Freshness:
         """Judge a dataset that has no version to show; the error says why."""

@@ -150,7 +150,7 @@ def _scalar(parts: Mapping[str, msgspec.Raw], name: str) -> str | int | float | 
         return None
     try:
         return msgspec.json.decode(raw, type=str | int | float | None)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         raise _malformed(f"an {name} that is no text or number") from error
 
 

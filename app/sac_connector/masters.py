@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.catalogue import Role
-from app.errors import MixedDataError, SourceAnswerError, UnknownColumnError
-from app.records import TimeAggregation
+from app.errors import GrainError, MixedDataError, SourceAnswerError, UnknownColumnError
+from app.periods import UNASSIGNED, SkipReason, absence, moment_of, parse_id
+from app.records import Grain, TimeAggregation
 
 ID: Final = "ID"
 DATE_ID: Final = "DATE"
@@ -21,10 +23,8 @@ EXCEPTION_AGGREGATION: Final = "exceptionAggregationType"
 # SAC shows income, and liabilities and equity, with the other sign than it stores.
 # https://userapps.support.sap.com knowledge 3614771
 _TURNED_TYPES: Final = pa.array(["INC", "LEQ"])
-UNASSIGNED: Final = "#"
-# Stands before an id that has no date, so that no grain takes its digits for one.
-_UNDATED: Final = "no date for "
-_NO_DATE_AT_ALL: Final = r"^(?:#|0{4,8}|\s*)$"
+# Stands for an id that has no date: a text that no grain takes for one.
+_UNDATED: Final = "undated"
 _RULES: Final[Mapping[str, TimeAggregation]] = {
     "LAST": TimeAggregation.LAST,
     "AVG": TimeAggregation.AVG,
@@ -151,45 +151,63 @@ def calendar_dates(rows: pa.Table, column: str, master: pa.Table) -> pa.Table:
     """Return rows with the customer's own date ids replaced by the dates that the master names.
 
     An id that the master lacks, or gives no date for, becomes a text that is no date and is
-    counted later: `202401` may be any period of the customer's. `#` and zeros stay as they are.
+    counted later: `202401` may be any period of the customer's. What stands for no date at all
+    stays as it is.
 
     Args:
         rows: Text columns.
         column: The column of the date ids.
         master: The ids in the first column, their dates in the second.
     """
-    own = rows[column].combine_chunks()
-    ids, dates = master.column(0).combine_chunks(), master.column(1).combine_chunks()
-    found = dates.take(pc.index_in(own, value_set=ids))
-    named = pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.string()), found)
-    plain = pc.match_substring_regex(own, _NO_DATE_AT_ALL)
-    undated = pc.if_else(plain, own, pc.binary_join_element_wise(_UNDATED, own, ""))
-    replaced = pc.coalesce(named, undated)
+    own = rows[column].combine_chunks().dictionary_encode()
+    dates = dict(zip(master.column(0).to_pylist(), master.column(1).to_pylist(), strict=True))
+    named = [_dated(text, dates.get(text)) for text in own.dictionary.to_pylist()]
+    replaced = pa.array(named, pa.string()).take(own.indices)
     return rows.set_column(rows.schema.get_field_index(column), column, replaced)
 
 
-def check_days(master: pa.Table, seen: frozenset[str], rule: TimeAggregation) -> None:
+def _dated(own: str, named: str | None) -> str:
+    if absence(own) is not None:
+        return own
+    return _UNDATED if named is None or absence(named) is not None else named
+
+
+def check_days(master: pa.Table, seen: frozenset[str], rule: TimeAggregation, grain: Grain) -> None:
     """Refuse two date ids of one date where the values of two dates are no sum.
 
     Args:
         master: The ids in the first column, their dates in the second.
         seen: The ids that rows held.
         rule: How the values of several dates are combined.
+        grain: What a date is read for.
 
     Raises:
         MixedDataError: Names the two ids and their date.
     """
     if rule is TimeAggregation.SUM:
         return
-    of_day: dict[str, str] = {}
+    of_day: dict[datetime, str] = {}
     for own, day in zip(master.column(0).to_pylist(), master.column(1).to_pylist(), strict=True):
-        if own in seen and day and of_day.setdefault(day, own) != own:
+        moment = _moment(day, grain) if own in seen else None
+        if moment is not None and of_day.setdefault(moment, own) != own:
             raise MixedDataError(
-                f"The date ids '{of_day[day]}' and '{own}' both stand for {day}, and values over "
-                f"time are not added up but combined by {rule}.",
+                f"The date ids '{of_day[moment]}' and '{own}' both stand for {day}, and values "
+                f"over time are not added up but combined by {rule}.",
                 next_step="Leave one of them out in the filter, choose another date_attribute, or "
                 "set the time_aggregation of the dataset to sum.",
             )
+
+
+def _moment(day: str | None, grain: Grain) -> datetime | None:
+    """Return the moment of a date; None if there is none, or it cannot be read.
+
+    The pipeline refuses what cannot be read, and names its place.
+    """
+    try:
+        start = parse_id(day, grain)
+    except GrainError:
+        return None
+    return None if day is None or isinstance(start, SkipReason) else moment_of(day, start)
 
 
 def key_column(columns: tuple[str, ...], entity_set: str) -> str:

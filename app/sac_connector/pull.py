@@ -195,7 +195,7 @@ class SacPull:
         self._rule = rule_over_time(definition, plan, reading, frozenset(self._accounts))
         rule = definition.time_aggregation or self._rule or TimeAggregation.SUM
         if reading.dates is not None:
-            check_days(reading.dates, frozenset(self._date_ids), rule)
+            check_days(reading.dates, frozenset(self._date_ids), rule, definition.grain)
         self._basis = basis_of(session.root, self._rule, reading)
 
     def _condition(self) -> str | None:

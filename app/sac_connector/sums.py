@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, InvalidOperation
-from typing import Final
+from decimal import Decimal
 
 import pyarrow as pa
+
+from app.exact import added, number, read
 
 # Sum by the members of one column, as the tenant writes it; and all of these by column.
 Totals = Mapping[str | None, str | None]
 AllTotals = Mapping[str, Totals]
-
-_EXACT: Final = pa.decimal256(76, 30)
-_WIDE: Final = Context(prec=160)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +63,19 @@ class ReadSums:
         """
         if self._sums is None:
             return
-        try:
-            exact = rows[self._measure].cast(_EXACT)
-        except pa.ArrowInvalid:
+        values = read(rows[self._measure].combine_chunks())
+        if values.bad is not None:
             self._sums = None
             return
         for column, sums in self._sums.items():
-            page = pa.table({"member": rows[column], "value": exact})
+            page = pa.table({"member": rows[column], "value": values.usual})
             for found in page.group_by("member").aggregate([("value", "sum")]).to_pylist():
-                value = found["value_sum"] or Decimal(0)
-                sums[found["member"]] = _WIDE.add(sums[found["member"]], value)
+                sums[found["member"]] = added(
+                    sums[found["member"]], found["value_sum"] or Decimal(0)
+                )
+            for place, value in values.odd.items():
+                member = rows[column][place].as_py()
+                sums[member] = added(sums[member], value)
 
     def lacks_a_member(self, totals: AllTotals) -> bool:
         """Whether the tenant has other dates or members than were read."""
@@ -86,14 +87,14 @@ class ReadSums:
         """Whether a date or member has another sum than the tenant says; never of no numbers."""
         if self._sums is None:
             return False
-        try:
-            return any(
-                _number(text) != sums.get(member)
-                for column, sums in self._sums.items()
-                for member, text in totals[column].items()
-            )
-        except InvalidOperation:
-            return False
+        pairs = [
+            (number(text or "0"), sums.get(member))
+            for column, sums in self._sums.items()
+            for member, text in totals[column].items()
+        ]
+        return all(told is not None for told, _ in pairs) and any(
+            told != summed for told, summed in pairs
+        )
 
 
 def adds_up(totals: Totals, whole: str | None) -> bool:
@@ -101,14 +102,6 @@ def adds_up(totals: Totals, whole: str | None) -> bool:
 
     Of a single one nobody can tell.
     """
-    try:
-        total = Decimal(0)
-        for text in totals.values():
-            total = _WIDE.add(total, _number(text))
-        return len(totals) > 1 and total == _number(whole)
-    except InvalidOperation:
-        return False
-
-
-def _number(text: str | None) -> Decimal:
-    return _WIDE.create_decimal(text or "0")
+    parts = [number(text or "0") for text in totals.values()]
+    known = [part for part in parts if part is not None]
+    return len(parts) == len(known) > 1 and added(*known) == number(whole or "0")

@@ -6,18 +6,16 @@ On the event loop that the server has, too (uvloop).
 from __future__ import annotations
 
 import argparse
-from decimal import Decimal
 
 import anyio._backends._asyncio  # noqa: F401 - httpcore imports it late, and imports are not measured
 import httpcore  # noqa: F401 - nor is this one, which httpx imports late
 import pyarrow.acero  # noqa: F401 - nor is this one
-import pyarrow.compute as pc
 import uvloop
 
 from app.config import Settings, load_settings
 from app.observability.masking import Masker
 from app.pipeline.cache import DeltaCache
-from app.pipeline.exact import from_floats
+from app.pipeline.diff import exact_total
 from app.records import DEFAULT_DATASET, RefreshStatus
 from app.wiring import open_services
 from tests.benchmarks.meter import Found, measured, tell
@@ -38,8 +36,7 @@ async def refresh(settings: Settings) -> None:
 def published(settings: Settings) -> Found:
     """Return what a new reader finds in the cache."""
     rows = DeltaCache(settings.cache_uri).load(DEFAULT_DATASET).rows
-    total: Decimal = pc.sum(from_floats(rows["value"])).as_py()
-    return Found(rows.num_rows, f"{total.normalize():f}")
+    return Found(rows.num_rows, exact_total(rows))
 
 
 def main() -> None:

@@ -188,7 +188,6 @@ def replaced(name: str, values: list[object]) -> pa.Table:
         (replaced("date", [JAN, None]), "Row 2 has no date"),
         (replaced("value", [1.0, float("nan")]), "Row 2 has a value that is not finite"),
         (replaced("value", [float("-inf"), 1.0]), "Row 1 has a value that is not finite"),
-        (replaced("value", [1.0, -1e46]), "Row 2 has a value that is not below 1E+46"),
         (replaced("value", [1.0, -0.0]), "Row 2 has a negative zero"),
         (replaced("date", [JAN, date(2024, 2, 2)]), "Row 2 has a date that does not start a month"),
         (replaced("date", [JAN, JAN]), "Row 2 repeats the date and dimensions"),

@@ -60,6 +60,18 @@ def test_grains_and_id_forms_are_the_code_s() -> None:
         assert id_of(date.fromisoformat(day), Grain(name)) == example
 
 
+def test_forms_of_dates_are_the_code_s() -> None:
+    """Each example of another form is read for the grain that the page names."""
+    rows = table("Dates")
+    for _, name, examples in rows:
+        for text in examples.split(", "):
+            for grain in Grain if name == "every" else (Grain(name),):
+                found = parse_id(text, grain)
+                assert isinstance(found, date), text
+                assert parse_id(f" {text.lower() if 'Date' not in text else text} ", grain) == found
+    assert {name for _, name, _ in rows} == {"every", "quarter", "week", "month"}
+
+
 def test_skip_reasons_are_the_code_s() -> None:
     """The page lists every reason, in order."""
     assert [row[0] for row in table("Missing values")] == list(SkipReason)

@@ -167,10 +167,12 @@ def test_only_the_first_members_are_named() -> None:
     assert found.warnings[0].endswith("N003, N004 and 995 more.")
 
 
-def test_sums_that_cannot_be_exact_are_left_out() -> None:
-    """Values of enormous size fail no refresh."""
-    found = drift({(1, "A"): 9e45}, {(1, "A"): 9e45, (2, "A"): 9e45})
-    assert (found.total_before, found.total_after) == ("9" + "0" * 45, None)
+def test_sums_of_any_size_are_told() -> None:
+    """The totals are exact, however large or small; a sentence shows their ends."""
+    after = {(1, "A"): 9e300, (2, "A"): 5e-324}
+    found = drift({(1, "A"): 9e300}, after, DatasetPolicy(drift_warn=ALL))
+    assert (found.total_before, found.total_after) == ("9" + "0" * 300, f"{9 * 10**300}.{5:0324}")
+    assert f"is {9 * 10**26}…{5:012} instead of {9 * 10**26}…{0:012}." in " ".join(found.warnings)
 
 
 @given(before=POINTS.filter(bool), after=POINTS.filter(bool))

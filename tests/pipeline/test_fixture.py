@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from app.errors import (
+    BadValueError,
     EmptyPullError,
+    GrainError,
     ModelNotFoundError,
     SeriesError,
     SourceAnswerError,
@@ -115,6 +117,25 @@ async def test_a_bad_file_is_explained(
     assert words in caught.value.problem
     assert "rows.csv" in caught.value.problem
     assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("row", "error", "words"),
+    [
+        (b"202402,1E-9999999,a,b", BadValueError, "row 2, column 'value': found '1E-9999999'"),
+        (b"202402," + b"9" * 60 + b"e-7969,a,b", BadValueError, "row 2, column 'value'"),
+        (b"FY24P01,1,a,b", GrainError, "row 2, column 'date': The date 'FY24P01'"),
+    ],
+    ids=["small", "long", "date"],
+)
+async def test_a_bad_cell_names_its_place(
+    tmp_path: Path, row: bytes, error: type[SeriesError], words: str
+) -> None:
+    """Numbers and dates of a file are read as those of a tenant, or refused as these are."""
+    pages, _ = await read(csv_file(tmp_path, HEADER + b"202401,5e-324,a,b\n" + row + b"\n"))
+    with pytest.raises(error) as caught:
+        normalize(pages, fixture_definition())
+    assert f"Page 1, {words}" in caught.value.problem
 
 
 async def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app.pipeline.freshness import (
     CLOCK_SKEW,
+    SAMPLE_SOURCE,
     SAMPLE_WARNING,
     SAMPLE_WARNING_CODE,
     Notice,
@@ -19,6 +20,7 @@ from app.pipeline.freshness import (
     freshness_of,
     notice_of,
     older_definition,
+    with_losses,
 )
 from app.records import CachedSeries, SeriesMetadata
 from app.reports import Attempt, AttemptOutcome, DatasetPolicy, Freshness, FreshnessState
@@ -130,6 +132,47 @@ def test_a_series_of_an_older_definition_is_never_fresh(
     found = freshness_of(a_series(warning=warning), attempt, POLICY, now, outdated=outdated)
     assert (found.state, found.reason) == (state, reason)
     assert found.sentence == said.format(outdated)
+
+
+LOST = {"date_missing": 1, "date_unparsable": 2, "value_null": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("skipped", "said"),
+    [
+        ({}, None),
+        ({"date_unassigned": 9, "date_unused": 9}, None),
+        ({"value_null": 1}, "1 of 5,000 records are not in the series: 1 without a value."),
+        (
+            {"date_unassigned": 9, **LOST},
+            "1,003 of 5,000 records are not in the series: 1 without a date, 2 with a date that",
+        ),
+    ],
+)
+def test_records_that_are_left_out_are_told(skipped: dict[str, int], said: str | None) -> None:
+    """They are counted by reason, unless their date is unassigned on purpose."""
+    series = a_series()
+    metadata = replace(series.metadata, rows_read=5_000, skipped=skipped)
+    notice = with_losses(Notice(), metadata)
+    assert notice.code == (said and "records_skipped")
+    assert (notice.text or "").startswith(said or "")
+    assert (notice.text is None) == (said is None)
+
+
+@pytest.mark.parametrize("source", ["sac", SAMPLE_SOURCE])
+@pytest.mark.parametrize("attempt", [None, an_attempt(HOUR)])
+def test_records_that_are_left_out_are_told_beside_all_else(
+    source: str, attempt: Attempt | None
+) -> None:
+    """What else is to be told comes first and gives its code."""
+    series = a_series(source=source)
+    freshness = freshness_of(series, attempt, POLICY, DATA + HOUR)
+    before = notice_of(series, freshness)
+    metadata = replace(series.metadata, rows_read=5_000, skipped=LOST)
+    lossy = notice_of(replace(series, metadata=metadata), freshness)
+    assert lossy.text is not None
+    assert lossy.text.startswith(f"{before.text} 1,003 of" if before.text else "1,003 of")
+    assert lossy.code == (before.code or "records_skipped")
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,37 @@ async def test_days_of_one_month_are_added_up_only_if_that_is_meant(
     assert bench.points() == [("2026-10-01", 101.0)]
 
 
+async def test_two_readings_of_one_day_are_no_sum() -> None:
+    """Where the grain is the day already, the advice is not to set it to day."""
+    bench = Bench()
+    bench.definition = replace(
+        bench.definition, grain=Grain.DAY, time_aggregation=TimeAggregation.LAST
+    )
+    bench.service = bench.serving()
+    times = ("2026-10-30T08:00:00", "2026-10-30T20:00:00")
+    bench.table.rows = [(time, "EMEA", "Bike", "100") for time in times]
+    with pytest.raises(GrainError, match="lie in one day") as found:
+        await bench.service.refresh("default")
+    assert found.value.next_step.startswith("Let the source write one value a day")
+
+
+@pytest.mark.parametrize(
+    ("attribute", "advice"),
+    [(None, "need a date_attribute."), ("START", "the master has a date in 'START'")],
+)
+async def test_an_empty_pull_asks_for_a_date_attribute_only_if_there_is_none(
+    attribute: str | None, advice: str
+) -> None:
+    """If no id has a date, the advice is to look at what names the dates."""
+    bench = Bench()
+    bench.definition = replace(bench.definition, date_attribute=attribute)
+    bench.service = bench.serving()
+    bench.table.rows = [("undated", "EMEA", "Bike", "100")]
+    with pytest.raises(EmptyPullError, match="1 rows were read") as found:
+        await bench.service.refresh("default")
+    assert advice in found.value.next_step
+
+
 async def test_an_older_version_is_no_base_for_a_window() -> None:
     """If the newest version is broken, history is pulled again in full."""
     bench = Bench(Window(1, Grain.MONTH))

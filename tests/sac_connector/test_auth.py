@@ -181,6 +181,8 @@ async def test_a_lifetime_may_be_absent_or_a_text(body: str, lifetime_s: float) 
         '{"access_token":"leaked-a","expires_in":-1}',
         '{"access_token":"leaked-a","expires_in":1e15}',
         '{"access_token":"leaked-a","expires_in":1e400}',
+        '{"access_token":"leaked-a","expires_in":1E-9999999}',
+        '{"access_token":"leaked-a","expires_in":' + "9" * 5_000 + "}",
         '{"access_token":"leaked-a","expires_in":"NaN"}',
         '{"access_token":"leaked-a","expires_in":"inf"}',
         '{"access_token":"leaked-a","expires_in":"soon"}',

@@ -51,6 +51,18 @@ def test_attributes_of_members_are_no_measures() -> None:
     assert parse_metadata(document(facts)).measures == ("Net___Amount", "Amount")
 
 
+@pytest.mark.parametrize("number", ["1E-9999999", "9" * 5_000, "-1", "many", ""])
+def test_numbers_of_the_metadata_are_not_read(number: str) -> None:
+    """Precision and scale are the tenant's own business, whatever stands there."""
+    facts = (
+        '<EntityType Name="FactData"><Key><PropertyRef Name="Region"/></Key>'
+        '<Property Name="Region" Type="Edm.String"/>'
+        f'<Property Name="Amount" Precision="{number}" Scale="{number}" MaxLength="{number}"/>'
+        "</EntityType>"
+    )
+    assert parse_metadata(document(facts)).measures == ("Amount",)
+
+
 @pytest.mark.parametrize(
     "annotation",
     [

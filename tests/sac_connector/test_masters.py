@@ -96,18 +96,25 @@ def test_own_date_ids_become_calendar_dates() -> None:
 
     To the customer `202401` may be the first period of a year that begins in April.
     """
-    ids = ["FY24P01", "FY24P02", "FY24P03", "202401", "2024-05-06", "#", "0000", "", None]
+    ids = [
+        *("FY24P01", "FY24P02", "FY24P03", "202401", "2024-05-06", "FY24P04", "FY24P05"),
+        *("#", "0000", "0000-00-00", "", None),
+    ]
     page = pa.table({"Date": ids, "V": ["1"] * len(ids)})
     master = pa.table(
-        {"DATE": ["FY24P01", "FY24P02", "FY24P03"], "START": ["2024-04-01", "", None]}
+        {
+            "DATE": ["FY24P01", "FY24P02", "FY24P03", "FY24P04", "FY24P05"],
+            "START": ["2024-04-01", "", None, "0000-00-00", "2024-07-01T00:00:00"],
+        }
     )
     dated = calendar_dates(page, "Date", master)["Date"].to_pylist()
     found = [parse_id(text, Grain.MONTH) for text in dated]
     assert found == [
         date(2024, 4, 1),
-        *[SkipReason.DATE_UNPARSABLE] * 4,
+        *[SkipReason.DATE_UNPARSABLE] * 5,
+        date(2024, 7, 1),
         SkipReason.DATE_UNASSIGNED,
-        SkipReason.DATE_UNUSED,
+        *[SkipReason.DATE_UNUSED] * 2,
         *[SkipReason.DATE_MISSING] * 2,
     ]
 
@@ -134,10 +141,22 @@ def test_two_ids_of_one_date_are_added_up_only_if_that_is_meant() -> None:
     master = pa.table(
         {"DATE": ["P12", "P13", "P01", "P02"], "START": ["2024-12-01", "2024-12-01", "", None]}
     )
-    check_days(master, frozenset({"P12", "P13"}), TimeAggregation.SUM)
-    check_days(master, frozenset({"P12", "P01", "P02"}), TimeAggregation.LAST)
+    seen, last = frozenset({"P12", "P13"}), TimeAggregation.LAST
+    check_days(master, seen, TimeAggregation.SUM, Grain.MONTH)
+    check_days(master, frozenset({"P12", "P01", "P02"}), last, Grain.MONTH)
     with pytest.raises(MixedDataError, match="'P12' and 'P13' both stand for 2024-12-01"):
-        check_days(master, frozenset({"P12", "P13"}), TimeAggregation.LAST)
+        check_days(master, seen, last, Grain.MONTH)
+
+
+@pytest.mark.parametrize(
+    "other", ["2024-12-01T00:00:00", "2024-12", " 202412", "/Date(1733011200000)/"]
+)
+def test_two_ids_of_one_date_are_found_in_whatever_form_it_stands(other: str) -> None:
+    """A date and its timestamp are one date; what cannot be read is left to whoever names it."""
+    master = pa.table({"DATE": ["P12", "P13", "P14"], "START": ["2024-12-01", other, "FY24"]})
+    with pytest.raises(MixedDataError, match="'P12' and 'P13' both stand for"):
+        check_days(master, frozenset({"P12", "P13"}), TimeAggregation.LAST, Grain.MONTH)
+    check_days(master, frozenset({"P12", "P14"}), TimeAggregation.LAST, Grain.MONTH)
 
 
 def test_the_key_of_a_master_is_known() -> None:

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from app.sac_connector.sums import ReadSums, Snapshot, adds_up
 
-EXACT = Context(prec=200)
+EXACT = Context(prec=2_000)
 DATES = st.sampled_from(["202401", "202402", "#", "", None])
 REGIONS = st.sampled_from(["EMEA", "#", None])
-NUMBERS = st.decimals(-(10**20), 10**20, places=7).map(lambda number: format(number, "f"))
+NUMBERS = st.one_of(
+    st.decimals(-(10**20), 10**20, places=7).map(lambda number: format(number, "f")),
+    st.floats(-1e306, 1e306).map(repr),
+)
 ROWS = st.lists(st.tuples(DATES, REGIONS, st.none() | NUMBERS), max_size=12)
 Rows = list[tuple[str | None, str | None, str | None]]
 COLUMNS = ("Date", "Region")
@@ -73,7 +76,7 @@ def test_a_record_that_came_twice_or_never_shows(rows: Rows, data: st.DataObject
 TWO: dict[str, dict[str | None, str | None]] = {"Date": {"202401": "1"}, "Region": {"#": "2"}}
 
 
-@pytest.mark.parametrize("value", ["abc", "", "1,5", "1e99"])
+@pytest.mark.parametrize("value", ["abc", "", "1,5", "1e999", "1E-9999999"])
 def test_a_value_that_is_no_number_ends_the_comparison(value: str) -> None:
     """The pipeline names such a value; here it is no sign of a change."""
     sums = ReadSums(COLUMNS, "V")
@@ -83,11 +86,13 @@ def test_a_value_that_is_no_number_ends_the_comparison(value: str) -> None:
     assert not sums.differs(TWO)
 
 
-def test_a_sum_of_the_tenant_that_is_no_number_says_nothing() -> None:
+@pytest.mark.parametrize("found", ["n/a", "1E9999999", "1E-9999999"])
+def test_a_sum_of_the_tenant_that_is_no_number_says_nothing(found: str) -> None:
     """What cannot be compared does not differ."""
     sums = ReadSums(COLUMNS, "V")
     sums.add(a_table([("202401", "#", "1")]))
-    assert not sums.differs({"Date": {"202401": "1"}, "Region": {"#": "n/a"}})
+    assert not sums.differs({"Date": {"202401": "1"}, "Region": {"#": found}})
+    assert not adds_up({"202401": found, "202402": "1"}, "1")
     assert sums.differs(TWO)
 
 

@@ -1291,7 +1291,7 @@ export interface components {
             contract_version: number;
             /**
              * Date Form
-             * @description How the source writes dates: `id`, `iso`, `mixed`.
+             * @description How the source writes dates: `id`, `iso`, `other`, `mixed`.
              */
             date_form: string;
             /** Definition Hash */
