@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.access.callers import ANYONE
 from app.api.fields import QUERY_NAMES
 from app.api.meters import Meters, Served, route_of
+from app.api.next_page import whole_query
 from app.api.problems import internal_problem, problem_response
 from app.observability.bound import bind, unbind
 from app.observability.request_lines import write_request
@@ -61,6 +62,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["query_string"] = whole_query(scope["query_string"])
         asked_id, parent = _told(scope["headers"])
         answer = _Answer(send, asked_id)
         if self._tracing is UNTRACED:

@@ -153,7 +153,9 @@ def members_call(
     pairs += [("search", search)] if search else []
     pairs += [("after", after)] if after is not None else []
     pairs += [(_column(name), one) for name, wanted in where.items() for one in _names(wanted)]
-    return Call("GET", f"/datasets/{_quoted(dataset)}/dimensions/{_quoted(dimension)}", tuple(pairs))
+    return Call(
+        "GET", f"/datasets/{_quoted(dataset)}/dimensions/{_quoted(dimension)}", tuple(pairs)
+    )
 
 
 def unreachable(request: httpx.Request, error: httpx.HTTPError) -> ServiceError:

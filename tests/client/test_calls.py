@@ -203,7 +203,7 @@ def test_a_query_that_is_too_long_is_said_in_words() -> None:
     """What would be the next address is too long for every server and client."""
     response = points(1.0, total="2", next="new")
     response.request = httpx.Request("GET", f"{URL}/series", params={"dim_a": "x" * 65_520})
-    with pytest.raises(ServiceError, match="cannot be sent as an address: .* too long"):
+    with pytest.raises(ServiceError, match=r"cannot be sent as an address: .* too long"):
         calls.series_of(response)
 
 
