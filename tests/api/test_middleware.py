@@ -15,7 +15,6 @@ from app.api.meters import Meters
 from app.api.middleware import RequestMiddleware
 from app.api.problems import INTERNAL_DETAIL
 from app.observability.bound import bound
-from app.spans import UNTRACED
 from tests.api.bench import Bench, problem
 from tests.api.log import SECRET, Log
 
@@ -132,7 +131,7 @@ async def test_what_is_not_http_passes_untouched() -> None:
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
-    await RequestMiddleware(inside, Meters(), UNTRACED)({"type": "lifespan"}, receive, send)
+    await RequestMiddleware(inside, Meters())({"type": "lifespan"}, receive, send)
     assert seen == [{"type": "lifespan"}]
 
 
