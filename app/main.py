@@ -59,8 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         if tracing is not None:
             await asyncio.to_thread(tracing.shutdown)
 
-    # The service traces and counts by itself, and names no member of a series in a span; the
-    # framework would put whole addresses into spans of its own.
+    # The service makes its own spans; the framework's would hold whole addresses.
     app = SeriesApp(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},

@@ -18,13 +18,13 @@ import structlog
 from opentelemetry.trace import Span, SpanKind
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.access.callers import ANYONE
 from app.api.fields import QUERY_NAMES
 from app.api.meters import Meters, Served, route_of
 from app.api.next_page import whole_query
 from app.api.problems import internal_problem, problem_response
-from app.observability.bound import bind, unbind
 from app.observability.request_lines import write_request
 from app.spans import PROPAGATOR, TRACEPARENT, fail, span, trace_id_of
 
@@ -74,7 +74,8 @@ class RequestMiddleware:
     ) -> None:
         meters, request_id = self._meters, answer.request_id
         scope.setdefault("state", {})["request_id"] = request_id
-        bound = bind(request_id, trace_id)
+        told = {"request_id": request_id} | ({"trace_id": trace_id} if trace_id else {})
+        bound = bind_contextvars(**told)
         meters.in_progress += 1
         try:
             await self._app(scope, receive, answer.send)
@@ -90,7 +91,7 @@ class RequestMiddleware:
             answer.end()
             meters.served(scope, answer)
             _log_request(scope, answer)
-            unbind(bound)
+            reset_contextvars(**bound)
 
 
 class _Answer(Served):
