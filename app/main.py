@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
+from app import spans
 from app.api import ApiOptions, SeriesApp, install_api
 from app.api.meters import Meters
 from app.config import Settings, load_settings
@@ -40,10 +41,13 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level, settings.log_format, masker)
+        if tracing is not None:
+            # Not before: a server may build the app more than once.
+            spans.tracer = tracing.get_tracer(spans.NAME)
         if guard.is_open:
             log.warning("access_open", hint="Anybody may call; see docs/security.md.")
         async with (
-            open_services(settings, masker, meters, tracing) as services,
+            open_services(settings, masker, meters) as services,
             services.schedule.running(),
         ):
             app.state.services = services
@@ -52,10 +56,10 @@ def create_app(settings: Settings) -> FastAPI:
                 yield
             # Not every server that stops says so by a signal.
             await operations.finish(grace_s)
-        await asyncio.to_thread(tracing.close)
+        if tracing is not None:
+            await asyncio.to_thread(tracing.shutdown)
 
-    # The service traces and counts by itself, and names no member of a series in a span; the
-    # framework would put whole addresses into spans of its own.
+    # The service makes its own spans; the framework's would hold whole addresses.
     app = SeriesApp(
         lifespan=lifespan,
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -67,7 +71,6 @@ def create_app(settings: Settings) -> FastAPI:
             answer_cache_bytes=settings.answer_cache_mb * 1_000_000,
             guard=guard,
             meters=meters,
-            tracing=tracing,
         ),
     )
     return app

@@ -52,7 +52,6 @@ from app.sac_connector.pull import PullLimits
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.traced import TracedClient
 from app.sac_connector.transport import ExportTransport
-from app.spans import UNTRACED, Tracing
 from app.unconfigured import UnconfiguredTenant
 
 log = structlog.get_logger(__name__)
@@ -165,13 +164,11 @@ def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
 
 
 @asynccontextmanager
-async def open_client(
-    settings: Settings, tracing: Tracing = UNTRACED
-) -> AsyncIterator[httpx.AsyncClient]:
+async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
     reads = large_reads.transport(settings.sac_tenant_url, settings.sac_token_url)
-    client = TracedClient(tracing, timeout=timeout, follow_redirects=False, transport=reads)
+    client = TracedClient(timeout=timeout, follow_redirects=False, transport=reads)
     async with client:
         yield client
 
@@ -292,7 +289,6 @@ async def open_services(
     settings: Settings,
     masker: Masker,
     meters: Meters | None = None,
-    tracing: Tracing = UNTRACED,
 ) -> AsyncIterator[Services]:
     """Build everything the API and the demo scripts call, and close it afterwards.
 
@@ -302,14 +298,13 @@ async def open_services(
         settings: What is wanted.
         masker: Learns what to mask in the logs.
         meters: Count what happens; None for a count that nobody sees.
-        tracing: Times what happens.
     """
     if not gc.get_freeze_count():
         # Imports never go away, and to look through them takes 80 ms, for which requests wait.
         gc.freeze()
     meters = meters or Meters()
-    async with open_client(settings, tracing) as client:
-        services = _services(settings, client, masker, meters, tracing)
+    async with open_client(settings) as client:
+        services = _services(settings, client, masker, meters)
         try:
             yield services
         finally:
@@ -321,7 +316,6 @@ def _services(
     client: httpx.AsyncClient,
     masker: Masker,
     meters: Meters,
-    tracing: Tracing,
 ) -> Services:
     tenant = _tenant(client, settings, masker, meters)
     catalogue = SettingsCatalogue(settings)
@@ -340,7 +334,6 @@ def _services(
         standing=standing,
         breakers={SAC_SOURCE: breaker},
         ended=meters.ended,
-        tracing=tracing,
         labels=LabelKeeper({SAC_SOURCE: tenant.labels}, labels, clock),
     )
     return Services(

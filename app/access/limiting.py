@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv6Address, ip_address
 from math import ceil
-from time import time
 from typing import Final
 
 from limits import RateLimitItem, parse
-from limits.storage import Storage
+from limits.storage import MemoryStorage
 from limits.strategies import FixedWindowRateLimiter
-from typing_extensions import override
 
 from app.errors import TooManyRequestsError
 
 OFF: Final = "none"
-WINDOWS_KEPT: Final = 10_000
 # One household or machine commonly has a whole /64 of addresses to itself.
 _HOST_BITS: Final = 64
 
@@ -80,91 +78,20 @@ class Allowance:
     reset_s: int
 
 
-class Windows(Storage):
-    """Counts in memory. The library's own such storage starts a thread at almost every count.
-
-    Args:
-        seconds: Tells the time of day.
-    """
-
-    STORAGE_SCHEME = None
-
-    def __init__(self, seconds: Callable[[], float] = time) -> None:
-        super().__init__()
-        self._seconds = seconds
-        self._open: dict[str, tuple[int, float]] = {}
-
-    @property
-    @override
-    def base_exceptions(self) -> type[Exception]:
-        """Nothing of what is done here fails."""
-        return ArithmeticError
-
-    @override
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count, in a new window if there is none or it has ended."""
-        now = self._seconds()
-        count, ends = self._open.get(key, (0, 0.0))
-        if ends <= now:
-            self._make_room(now)
-            count, ends = 0, now + expiry
-        self._open[key] = count + amount, ends
-        return count + amount
-
-    def _make_room(self, now: float) -> None:
-        if len(self._open) < WINDOWS_KEPT:
-            return
-        self._open = {key: one for key, one in self._open.items() if one[1] > now}
-        if len(self._open) >= WINDOWS_KEPT:
-            # Whoever brings so many addresses together makes the oldest counts forgotten, and
-            # not the memory full.
-            self._open = dict(list(self._open.items())[WINDOWS_KEPT // 2 :])
-
-    @override
-    def get(self, key: str) -> int:
-        """Return the count of the present window."""
-        count, ends = self._open.get(key, (0, 0.0))
-        return count if ends > self._seconds() else 0
-
-    @override
-    def get_expiry(self, key: str) -> float:
-        """Return when the present window ends."""
-        return self._open.get(key, (0, self._seconds()))[1]
-
-    @override
-    def check(self) -> bool:
-        """Memory is always there."""
-        return True
-
-    @override
-    def reset(self) -> int:
-        """Forget everything."""
-        forgotten = len(self._open)
-        self._open.clear()
-        return forgotten
-
-    @override
-    def clear(self, key: str) -> None:
-        """Forget one window."""
-        self._open.pop(key, None)
-
-
 class Limiter:
     """Counts requests in windows of fixed length; a caller's first request opens one.
 
     Args:
         paces: How often each thing may happen; what is absent is not limited.
-        seconds: Tells the time of day.
     """
 
-    def __init__(
-        self,
-        paces: Mapping[Bucket, RateLimitItem | None] | None = None,
-        seconds: Callable[[], float] = time,
-    ) -> None:
+    def __init__(self, paces: Mapping[Bucket, RateLimitItem | None] | None = None) -> None:
         self._paces = {bucket: item for bucket, item in (paces or {}).items() if item is not None}
-        self._seconds = seconds
-        self._windows = FixedWindowRateLimiter(Windows(seconds))
+
+    @cached_property
+    def _windows(self) -> FixedWindowRateLimiter:
+        # Not before the first count: this storage starts threads to forget windows that ended.
+        return FixedWindowRateLimiter(MemoryStorage())
 
     def limits(self, bucket: Bucket) -> bool:
         """Tell whether a kind of requests has a limit."""
@@ -196,12 +123,12 @@ class Limiter:
         if item is None:
             return None
         stats = self._windows.get_window_stats(item, bucket, who)
-        reset = max(1, ceil(stats.reset_time - self._seconds()))
+        reset = max(1, ceil(stats.reset_time - time.time()))
         return Allowance(bucket, item.amount, item.get_expiry(), stats.remaining, reset)
 
     def _too_many(self, bucket: Bucket, item: RateLimitItem, who: str) -> TooManyRequestsError:
         reset = self._windows.get_window_stats(item, bucket, who).reset_time
-        wait = max(1.0, reset - self._seconds())
+        wait = max(1.0, reset - time.time())
         return TooManyRequestsError(
             f"There were more than {item.amount} {_CALLED[bucket]} in {item.get_expiry()} seconds.",
             retry_after_s=wait,

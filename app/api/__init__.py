@@ -35,7 +35,6 @@ from app.api.routes import (
     versions,
 )
 from app.api.shortcut import SeriesShortcut
-from app.spans import UNTRACED, Tracing
 
 __all__ = ["ApiOptions", "SeriesApp", "install_api"]
 
@@ -49,14 +48,12 @@ class ApiOptions:
         answer_cache_bytes: Room for finished answers; 0 for none.
         guard: Knows who may call; without one everybody may.
         meters: Count requests.
-        tracing: Times requests.
     """
 
     cors_origins: tuple[str, ...] = ()
     answer_cache_bytes: int = 64 * 1_000_000
     guard: Guard = OPEN
     meters: Meters = field(default_factory=Meters)
-    tracing: Tracing = UNTRACED
 
 
 def audience_of(scope: Scope) -> Hashable:
@@ -102,5 +99,5 @@ def install_api(app: FastAPI, options: ApiOptions | None = None) -> None:
     app.add_middleware(MethodsMiddleware)
     app.add_middleware(AccessMiddleware, guard=options.guard)
     install_cors(app, options.cors_origins)
-    app.add_middleware(RequestMiddleware, meters=options.meters, tracing=options.tracing)
+    app.add_middleware(RequestMiddleware, meters=options.meters)
     install_openapi(app, protected=not options.guard.is_open)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final
-from urllib.parse import quote, unquote_plus, urlencode
+from urllib.parse import quote, unquote
 
 from app.api.media import EXTENSIONS, MEDIA_TYPES, Format
+from app.api.next_page import LONGEST_HEADER, next_link
 from app.api.writing.envelope import least_fresh, notice_of_all
 from app.api.writing.latest import Latest
 from app.pipeline.freshness import CLOCK_SKEW
@@ -20,6 +21,7 @@ WARNING_CODE_HEADER: Final = "X-Series-Warning-Code"
 VERSION_HEADER: Final = "X-Series-Version"
 FRESHNESS_HEADER: Final = "X-Series-Freshness"
 TOTAL_HEADER: Final = "X-Series-Total"
+NEXT_HEADER: Final = "X-Series-Next"
 TOTAL: Final = TOTAL_HEADER.lower().encode()
 # Both choose the form of an answer, so a cache must keep one for each.
 VARY: Final = "Accept, Accept-Encoding"
@@ -29,9 +31,7 @@ OF_UNCHANGED: Final = frozenset({"age", "cache-control", "vary", FRESHNESS_HEADE
 RAW_OF_UNCHANGED: Final = frozenset(name.encode() for name in OF_UNCHANGED)
 _SHOWN_IN_PLACE: Final = {Format.JSON, Format.COLUMNS}
 _NAMES_IN_FILE_NAME: Final = 3
-_CURSOR: Final = "cursor"
 _PRINTABLE: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
-_NOT_IN_LINKS: Final = {ord(one): quote(one) for one in '<>"'}
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9._+-]+")
 
 # Names in lower case, and values.
@@ -65,7 +65,6 @@ def raw_headers(answer: SeriesAnswer, form: Format, path: str, query: str) -> Ra
 def _shared(answer: SeriesAnswer, form: Format) -> RawHeaders:
     headers = {
         "Content-Type": MEDIA_TYPES[form],
-        VERSION_HEADER: _version(answer.views),
         FRESHNESS_HEADER: least_fresh(answer.views).freshness.state.value,
         # Of the data's own time, never of the answer's.
         "Last-Modified": _http_time(
@@ -76,6 +75,9 @@ def _shared(answer: SeriesAnswer, form: Format) -> RawHeaders:
         "Vary": VARY,
         "Content-Disposition": disposition(file_name(answer, form), form),
     }
+    # Of a hundred datasets it may be too long for clients and proxies.
+    if len(version := _version(answer.views)) <= LONGEST_HEADER:
+        headers[VERSION_HEADER] = version
     notice = notice_of_all(answer.views)
     if notice.text is not None and notice.code is not None:
         headers[WARNING_HEADER] = header_text(notice.text)
@@ -90,8 +92,9 @@ def _own(answer: SeriesAnswer, path: str, query: str) -> RawHeaders:
     if len(known) == len(ages):
         headers.append((b"age", b"%d" % max(known)))
     if answer.next is not None:
-        link = f'<{path}?{next_query(query, answer.next)}>; rel="next"'
-        headers.append((b"link", link.encode("latin-1")))
+        headers.append((NEXT_HEADER.lower().encode(), answer.next.encode()))
+        if (link := next_link(path, query, answer.next)) is not None:
+            headers.append((b"link", link.encode("latin-1")))
     return headers
 
 
@@ -137,25 +140,17 @@ def disposition(name: str, form: Format) -> str:
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def next_query(query: str, cursor: str) -> str:
-    """Return the query string of the next page: the same query with another cursor."""
-    kept = [part for part in query.split("&") if part and not _is_cursor(part)]
-    # A client may send these as they are, and they would end the address in a `Link`.
-    repeated = "&".join(kept).translate(_NOT_IN_LINKS)
-    return "&".join(filter(None, [repeated, urlencode({_CURSOR: cursor})]))
-
-
-def _is_cursor(pair: str) -> bool:
-    return unquote_plus(pair.partition("=")[0]) == _CURSOR
-
-
 def header_text(text: str) -> str:
-    """Return text that a header can carry: what is not printable ASCII is percent-encoded.
+    """Return text that a header can carry: percent-encoded where it is not printable ASCII.
 
     >>> header_text("100 % of Zürich")
     '100 %25 of Z%C3%BCrich'
     """
-    return quote(text, safe=_PRINTABLE)
+    encoded = quote(text, safe=_PRINTABLE)
+    if len(encoded) > LONGEST_HEADER:
+        whole_escapes = re.sub("%.?$", "", encoded[: LONGEST_HEADER - len("%E2%80%A6")])
+        encoded = quote(f"{unquote(whole_escapes, errors='ignore')}…", safe=_PRINTABLE)
+    return encoded
 
 
 def _version(views: tuple[SeriesView, ...]) -> str:

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.answer_headers import (
     FRESHNESS_HEADER,
+    NEXT_HEADER,
     TOTAL_HEADER,
     VERSION_HEADER,
     WARNING_CODE_HEADER,
@@ -25,6 +26,7 @@ from app.api.problems import http_problem, problem_response
 EXPOSED: Final = (
     *("ETag", "Link", "Age", "Location", "Retry-After", "Content-Disposition", "Allow"),
     *(WARNING_HEADER, WARNING_CODE_HEADER, VERSION_HEADER, FRESHNESS_HEADER, TOTAL_HEADER),
+    NEXT_HEADER,
     *(REQUEST_ID_HEADER, "Preference-Applied", "WWW-Authenticate", "RateLimit", "RateLimit-Policy"),
 )
 # What a page may send beside the headers that every page may send.

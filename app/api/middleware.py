@@ -15,16 +15,18 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 import structlog
+from opentelemetry.trace import Span, SpanKind
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.access.callers import ANYONE
 from app.api.fields import QUERY_NAMES
 from app.api.meters import Meters, Served, route_of
+from app.api.next_page import whole_query
 from app.api.problems import internal_problem, problem_response
-from app.observability.bound import bind, unbind
 from app.observability.request_lines import write_request
-from app.spans import TRACEPARENT, UNTRACED, Span, SpanKind, Tracing, trace_id_of
+from app.spans import PROPAGATOR, TRACEPARENT, fail, span, trace_id_of
 
 REQUEST_ID_HEADER: Final = "X-Request-ID"
 _RAW_ID_HEADER: Final = REQUEST_ID_HEADER.lower().encode()
@@ -48,42 +50,32 @@ class RequestMiddleware:
     Args:
         app: The app inside.
         meters: Count requests.
-        tracing: Times them for whoever follows a trace.
     """
 
-    def __init__(self, app: ASGIApp, meters: Meters, tracing: Tracing) -> None:
+    def __init__(self, app: ASGIApp, meters: Meters) -> None:
         self._app = app
         self._meters = meters
-        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection; only HTTP requests are touched."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope["query_string"] = whole_query(scope["query_string"])
         asked_id, parent = _told(scope["headers"])
         answer = _Answer(send, asked_id)
-        if self._tracing is UNTRACED:
-            # On the way of every answer: nothing that nobody asked for.
-            trace_id = None if parent is None else trace_id_of(parent)
-            await self._counted(scope, receive, answer, trace_id)
-        else:
-            await self._traced(scope, receive, answer, parent)
-
-    async def _traced(
-        self, scope: Scope, receive: Receive, answer: _Answer, parent: str | None
-    ) -> None:
-        method = scope["method"]
-        with self._tracing.span(method, kind=SpanKind.SERVER, parent=parent) as span:
-            await self._counted(scope, receive, answer, span.trace_id)
-            _tell(span, scope, answer)
+        context = None if parent is None else PROPAGATOR.extract({TRACEPARENT: parent})
+        with span(scope["method"], kind=SpanKind.SERVER, context=context) as found:
+            await self._counted(scope, receive, answer, trace_id_of(found))
+            _describe(found, scope, answer)
 
     async def _counted(
         self, scope: Scope, receive: Receive, answer: _Answer, trace_id: str | None
     ) -> None:
         meters, request_id = self._meters, answer.request_id
         scope.setdefault("state", {})["request_id"] = request_id
-        bound = bind(request_id, trace_id)
+        told = {"request_id": request_id} | ({"trace_id": trace_id} if trace_id else {})
+        bound = bind_contextvars(**told)
         meters.in_progress += 1
         try:
             await self._app(scope, receive, answer.send)
@@ -99,7 +91,7 @@ class RequestMiddleware:
             answer.end()
             meters.served(scope, answer)
             _log_request(scope, answer)
-            unbind(bound)
+            reset_contextvars(**bound)
 
 
 class _Answer(Served):
@@ -179,11 +171,13 @@ def _query_names(query: bytes) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def _tell(span: Span, scope: Scope, served: Served) -> None:
+def _describe(found: Span, scope: Scope, served: Served) -> None:
+    if not found.is_recording():
+        return
     method, route, status = scope["method"], route_of(scope), served.status or 0
-    span.rename(f"{method} {route}")
+    found.update_name(f"{method} {route}")
     # Neither path nor query: both may name what the series hold.
-    span.tell(
+    found.set_attributes(
         {
             "http.request.method": method,
             "http.route": route,
@@ -191,4 +185,4 @@ def _tell(span: Span, scope: Scope, served: Served) -> None:
         }
     )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        span.fails(str(status))
+        fail(found, str(status))

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from app.api.answer_headers import (
     FRESHNESS_HEADER,
+    NEXT_HEADER,
     OF_UNCHANGED,
     TOTAL_HEADER,
     VERSION_HEADER,
@@ -67,11 +68,13 @@ _HEADERS: Final = {
     "Age": "Seconds since the source last confirmed the rows; absent if they cannot be told",
     "Last-Modified": "When the source last confirmed the rows",
     "ETag": "Changes with version, query, form, coding and freshness, but not with the age alone",
-    "Link": 'The next page, as `<url>; rel="next"`; absent on the last',
+    "Link": 'The next page, as `<url>; rel="next"`, relative to the address of this one; absent on '
+    "the last, and if the link would be longer than 3,000 characters",
+    NEXT_HEADER: "`cursor` of the next page, as `next` in JSON; absent on the last",
     "Content-Disposition": "A name for the file: dataset, grain, version",
 }
 _ACCEPTED: Final = {
-    "Location": "Where to ask how far it has come",
+    "Location": "Where to ask how far it has come, relative to the address of the request",
     "Retry-After": "Seconds after which to ask",
     "Preference-Applied": "What of `Prefer` was followed",
 }

@@ -19,6 +19,7 @@ from typing_extensions import override
 
 from app.api.operation_schemas import OperationResponse
 from app.api.prefer import Preference, preference
+from app.api.problems import base_path
 from app.api.schemas import RefreshResponse
 from app.pipeline.operations import Operation, Operations
 
@@ -70,13 +71,13 @@ async def refresh_answer(
     return _json(body, headers=_applied(wanted))
 
 
-def operation_answer(operation: Operation) -> Response:
+def operation_answer(operation: Operation, base: str) -> Response:
     """Answer with an operation as it is now, and with when to ask again."""
     headers = {} if operation.is_over else {"Retry-After": str(POLL_S)}
-    return _json(OperationResponse.of(operation), headers=headers)
+    return _json(OperationResponse.of(operation, base), headers=headers)
 
 
-def events_answer(operation: Operation, last_event_id: str | None) -> Response:
+def events_answer(operation: Operation, last_event_id: str | None, base: str = "") -> Response:
     """Answer with a stream of what happens to an operation, from an event on that was seen.
 
     An operation whose end was seen has nothing more to tell: the answer is a 204, after which
@@ -85,10 +86,12 @@ def events_answer(operation: Operation, last_event_id: str | None) -> Response:
     seen = _revision(last_event_id, operation)
     if operation.is_over and seen == operation.revision:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    return _Events(operation_events(operation, seen))
+    return _Events(operation_events(operation, seen, base))
 
 
-async def operation_events(operation: Operation, seen: int) -> AsyncIterator[ServerSentEvent]:
+async def operation_events(
+    operation: Operation, seen: int, base: str = ""
+) -> AsyncIterator[ServerSentEvent]:
     """Yield the operation as it is, then after changes, and last its end.
 
     Each event is the whole operation, so a reader that comes late, comes back, or is slow, has
@@ -97,12 +100,13 @@ async def operation_events(operation: Operation, seen: int) -> AsyncIterator[Ser
     Args:
         operation: The operation.
         seen: The revision that the reader has.
+        base: What a proxy cuts off the path of a problem's page.
     """
     while True:
         await operation.changed(seen)
         seen, over = operation.revision, operation.is_over
         yield ServerSentEvent(
-            OperationResponse.of(operation).model_dump_json(),
+            OperationResponse.of(operation, base).model_dump_json(),
             event="done" if over else "progress",
             id=str(seen),
             retry=POLL_S * 1000,
@@ -140,9 +144,10 @@ def _revision(last_event_id: str | None, operation: Operation) -> int:
 
 
 def _accepted(operation: Operation, request: Request, wanted: Preference) -> Response:
-    place = f"{request.scope.get('root_path', '')}/refreshes/{operation.id}"
-    headers = {"Location": place, "Retry-After": str(POLL_S), **_applied(wanted)}
-    return _json(OperationResponse.of(operation), HTTPStatus.ACCEPTED, headers)
+    # From the address of the refresh: a proxy may have cut off what stands before.
+    headers = {"Location": f"refreshes/{operation.id}", "Retry-After": str(POLL_S)}
+    body = OperationResponse.of(operation, base_path(request.scope))
+    return _json(body, HTTPStatus.ACCEPTED, headers | _applied(wanted))
 
 
 def _applied(wanted: Preference) -> dict[str, str]:

@@ -87,9 +87,17 @@ class OperationResponse(BaseModel):
     )
 
     @classmethod
-    def of(cls, operation: Operation) -> Self:
-        """Translate an operation, as it is now."""
-        asked, outcome, problem = operation.asked, operation.outcome, operation.problem
+    def of(cls, operation: Operation, base: str = "") -> Self:
+        """Translate an operation, as it is now.
+
+        Args:
+            operation: The operation.
+            base: What a proxy cuts off the path of the problem's page.
+        """
+        asked, outcome, error = operation.asked, operation.outcome, operation.problem
+        problem = None if error is None else problem_of(error)
+        if problem is not None:
+            problem.type = base + problem.type
         return cls(
             id=operation.id,
             dataset=asked.dataset,
@@ -103,7 +111,7 @@ class OperationResponse(BaseModel):
             ended=operation.ended,
             progress=ProgressModel.of(operation),
             result=None if outcome is None else RefreshResponse.of(outcome),
-            problem=None if problem is None else problem_of(problem),
+            problem=problem,
         )
 
 

@@ -1,8 +1,9 @@
 """Every error as an RFC 9457 problem document: one table from errors to statuses.
 
 The `type` of a problem is the relative reference `/problems/<code>`, with hyphens in place of
-underscores. It names the kind for good; `app.api.problem_pages` explains it there. `title` is the
-same for every occurrence of a kind; `detail` tells this one, in the words that a warning would use.
+underscores, below the path that a proxy cuts off if the server was told of one. It names the kind
+for good; `app.api.problem_pages` explains it there. `title` is the same for every occurrence of a
+kind; `detail` tells this one, in the words that a warning would use.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
 from typing import Final, Protocol, get_args
+from urllib.parse import quote
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from app import errors
 from app.api.methods import allowed_methods
@@ -226,6 +229,7 @@ def problem_response(
 ) -> Response:
     """Answer a request with a problem, and leave its code for the log line."""
     request.state.problem_code = problem.code
+    problem.type = base_path(request.scope) + problem.type
     problem.request_id = getattr(request.state, "request_id", None)
     return Response(
         problem.model_dump_json(exclude_none=True),
@@ -235,8 +239,14 @@ def problem_response(
     )
 
 
+def base_path(scope: Scope) -> str:
+    """Return what a proxy cuts off the path of every address, as the server was told it."""
+    root: str = scope.get("root_path", "")
+    return quote(root.rstrip("/"))
+
+
 def type_of(code: str) -> str:
-    """Return the `type` of a kind of problem: the address of its page.
+    """Return the `type` of a kind of problem: the address of its page, below the base path.
 
     >>> type_of("cache_missing")
     '/problems/cache-missing'

@@ -209,6 +209,16 @@ class Members(msgspec.Struct, frozen=True):
     next: str | None = None
 
 
+class Aside(msgspec.Struct, frozen=True):
+    """What an answer of points says beside them.
+
+    Attributes:
+        total: Points that the query selects, over all pages.
+    """
+
+    total: int
+
+
 class ServiceError(Exception):
     """The service cannot be reached, or what answers is not this service."""
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from threading import Lock
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import httpx
 import pyarrow as pa
 
-from app.client.answers import Problem, ProblemError, ServiceError, read
+from app.client.answers import Aside, Problem, ProblemError, ServiceError, read
 from app.client.series import Series
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
@@ -33,7 +33,7 @@ class Call:
 
     Attributes:
         method: The HTTP method.
-        url: Its path, or an absolute address that the service gave.
+        url: Its path, or the whole address of the next page.
         params: Its query, in order; names may repeat.
         headers: Beyond those of every request.
         body: Sent as JSON; None for no body.
@@ -46,9 +46,9 @@ class Call:
     body: dict[str, Any] | None = None
 
     @property
-    def key(self) -> str:
+    def key(self) -> tuple[str, tuple[tuple[str, str], ...]]:
         """What two calls for the same answer have in common."""
-        return str(httpx.URL(self.url, params=list(self.params)) if self.params else self.url)
+        return self.url, self.params
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +120,6 @@ def series_call(query: Query) -> Call:
     return Call("GET", "/series", query.params(), {"Accept": ARROW})
 
 
-def next_call(url: str) -> Call:
-    """Ask for the page behind another."""
-    return Call("GET", url, headers={"Accept": ARROW})
-
-
 def refresh_call(
     dataset: str | None, options: Mapping[str, Any], *, prefer: str | None = None
 ) -> Call:
@@ -137,17 +132,17 @@ def refresh_call(
 
 def operation_call(operation: str) -> Call:
     """Ask for a refresh that runs on its own."""
-    return Call("GET", f"/refreshes/{_part(operation)}")
+    return Call("GET", f"/refreshes/{_quoted(operation)}")
 
 
 def cancel_call(operation: str) -> Call:
     """Ask to stop a refresh that runs on its own."""
-    return Call("POST", f"/refreshes/{_part(operation)}/cancel")
+    return Call("POST", f"/refreshes/{_quoted(operation)}/cancel")
 
 
 def dataset_call(name: str) -> Call:
     """Ask what there is to choose from."""
-    return Call("GET", f"/datasets/{_part(name)}")
+    return Call("GET", f"/datasets/{_quoted(name)}")
 
 
 def members_call(
@@ -158,26 +153,23 @@ def members_call(
     pairs += [("search", search)] if search else []
     pairs += [("after", after)] if after is not None else []
     pairs += [(_column(name), one) for name, wanted in where.items() for one in _names(wanted)]
-    return Call("GET", f"/datasets/{_part(dataset)}/dimensions/{_part(dimension)}", tuple(pairs))
-
-
-def check_origin(url: httpx.URL, base: httpx.URL) -> None:
-    """Refuse an address elsewhere: the key must not go there.
-
-    Raises:
-        ServiceError: It is not of the service.
-    """
-    if (url.scheme, url.host, url.port) != (base.scheme, base.host, base.port):
-        raise ServiceError(
-            f"The service at {base} links to {url.host} as its next page; it was not followed. "
-            "Check any proxy before the service."
-        )
+    return Call(
+        "GET", f"/datasets/{_quoted(dataset)}/dimensions/{_quoted(dimension)}", tuple(pairs)
+    )
 
 
 def unreachable(request: httpx.Request, error: httpx.HTTPError) -> ServiceError:
     """Say that no answer came."""
     reason = str(error) or type(error).__name__
     return ServiceError(f"{request.url} did not answer: {reason}. Does the service run there?")
+
+
+def unsendable(error: httpx.InvalidURL) -> ServiceError:
+    """Say that a query makes no address that can be sent."""
+    return ServiceError(
+        f"The query cannot be sent as an address: {error}. If it names many members, ask with "
+        "prefix or exclude, or in several queries."
+    )
 
 
 def raise_for_problem(response: httpx.Response) -> None:
@@ -187,7 +179,8 @@ def raise_for_problem(response: httpx.Response) -> None:
         ProblemError: The service answered with a problem.
         ServiceError: Something else answered with an error.
     """
-    if response.status_code < httpx.codes.BAD_REQUEST:
+    # A redirect is not followed, and an answer of another kind is none of this service.
+    if response.status_code in {httpx.codes.OK, httpx.codes.ACCEPTED, httpx.codes.NOT_MODIFIED}:
         return
     kind = response.headers.get("Content-Type", "")
     if kind.partition(";")[0] == PROBLEM:
@@ -201,10 +194,13 @@ def raise_for_problem(response: httpx.Response) -> None:
 
 
 def series_of(response: httpx.Response) -> Series:
-    """Read an answer of points.
+    """Read an answer of points, with what it says of them.
+
+    All of it stands in the stream but the age and the ETag: a proxy may take headers away, and a
+    page must not look like the whole without them.
 
     Raises:
-        ServiceError: It is no Arrow stream that ends as one should.
+        ServiceError: It is no Arrow stream that ends as one should, or not of this service.
     """
     body = response.content
     try:
@@ -214,21 +210,72 @@ def series_of(response: httpx.Response) -> Series:
             rows = stream.read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise ServiceError(f"{response.url} answered no whole Arrow stream ({error}).") from error
-    return told(Series(rows=rows, version=None, freshness=""), response.headers)
-
-
-def told(series: Series, headers: Mapping[str, str]) -> Series:
-    """Return a series with what the headers of an answer say of it."""
-    version, age = headers.get("X-Series-Version", ""), headers.get("Age", "")
-    warning = headers.get("X-Series-Warning")
-    return replace(
-        series,
+    said = {key.decode(): text.decode() for key, text in (rows.schema.metadata or {}).items()}
+    version, cursor = said.get("version", ""), said.get("next")
+    try:
+        following = None if cursor is None else response.url.copy_set_param("cursor", cursor)
+    except httpx.InvalidURL as error:
+        raise unsendable(error) from error
+    return Series(
+        rows=rows,
         version=int(version) if version.isdecimal() else None,
-        freshness=headers.get("X-Series-Freshness", "unknown"),
-        warning=None if warning is None else unquote(warning),
-        warning_code=headers.get("X-Series-Warning-Code"),
-        age_s=int(age) if age.isdecimal() else None,
-        etag=headers.get("ETag"),
+        freshness=said.get("freshness", "unknown"),
+        warning=said.get("warning"),
+        warning_code=said.get("warning_code"),
+        age_s=_age(response),
+        etag=response.headers.get("ETag"),
+        next_url=None if following is None else str(following),
+        total=read(said.get("sac_series", "").encode(), Aside, str(response.url)).total,
+    )
+
+
+def _age(response: httpx.Response) -> int | None:
+    age = response.headers.get("Age", "")
+    return int(age) if age.isdecimal() else None
+
+
+class Pages:
+    """Holds the pages of one query together: parts of one version that add up to the whole."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._first: Series | None = None
+        self._following: str | None = None
+
+    def behind(self, page: Series) -> Call | None:
+        """Return the call for the page behind one; None if it is the last.
+
+        Raises:
+            ServiceError: The page does not fit those before, or the last one leaves rows out.
+        """
+        first = self._first = self._first or page
+        self._rows += len(page)
+        if (_versions(page), page.total) != (_versions(first), first.total):
+            raise ServiceError(
+                f"The pages are of different versions: the first is of version {_versions(first)} "
+                f"with {first.total} rows in all, this one of version {_versions(page)} with "
+                f"{page.total}. Read them again from the first."
+            )
+        is_last, here = page.next_url is None, f"after {self._rows} of {page.total} rows"
+        if is_last != (self._rows == page.total):
+            raise _broken(f"end {here}" if is_last else f"go on {here}")
+        if page.next_url is None:
+            return None
+        if page.next_url == self._following or self._rows > page.total:
+            raise _broken(f"repeat themselves {here}")
+        self._following = page.next_url
+        return Call("GET", page.next_url, headers={"Accept": ARROW})
+
+
+def _versions(page: Series) -> str:
+    """Return the version of a page, of several datasets separated by commas."""
+    text: bytes = (page.rows.schema.metadata or {}).get(b"version", b"")
+    return text.decode()
+
+
+def _broken(what: str) -> ServiceError:
+    return ServiceError(
+        f"The pages {what}. Check that a proxy before the service passes queries on as they are."
     )
 
 
@@ -236,7 +283,7 @@ class Kept:
     """The last few answers, to be confirmed instead of sent again; threads may share it."""
 
     def __init__(self) -> None:
-        self._series: OrderedDict[str, Series] = OrderedDict()
+        self._series: OrderedDict[Hashable, Series] = OrderedDict()
         self._lock = Lock()
 
     def known(self, call: Call) -> Series | None:
@@ -253,12 +300,9 @@ class Kept:
         if response.status_code == httpx.codes.NOT_MODIFIED and known is not None:
             # The tag stands for all that was told before, but for its age.
             freshness = response.headers.get("X-Series-Freshness", known.freshness)
-            age_s = told(known, response.headers).age_s
-            series = replace(known, freshness=freshness, age_s=age_s, revalidated=True)
+            series = replace(known, freshness=freshness, age_s=_age(response), revalidated=True)
         else:
-            link = response.links.get("next", {}).get("url")
-            url = None if link is None else str(response.url.join(link))
-            series = replace(series_of(response), next_url=url)
+            series = series_of(response)
         with self._lock:
             self._series[call.key] = replace(series, revalidated=False)
             self._series.move_to_end(call.key)
@@ -282,5 +326,5 @@ def _column(dimension: str) -> str:
     return dimension if dimension.startswith("dim_") else f"dim_{dimension}"
 
 
-def _part(text: str) -> str:
+def _quoted(text: str) -> str:
     return quote(text, safe="")

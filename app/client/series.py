@@ -29,6 +29,7 @@ class Series:
         etag: Names this answer.
         revalidated: Whether the service confirmed (304) what this client had already.
         next_url: Where the next page is; None on the last one.
+        total: Points that the query selects, over all pages.
     """
 
     rows: pa.Table = field(repr=False)
@@ -40,6 +41,7 @@ class Series:
     etag: str | None = None
     revalidated: bool = False
     next_url: str | None = None
+    total: int = 0
 
     def __len__(self) -> int:
         rows: int = self.rows.num_rows

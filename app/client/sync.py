@@ -29,7 +29,8 @@ class SeriesClient:
     """Reads and refreshes series of one service. Safe to share between threads.
 
     Args:
-        url: Address of the service, for example `http://localhost:8000`.
+        url: Address of the service, for example `http://localhost:8000`, with the path that a
+            proxy before it cuts off (`https://host/sac`).
         api_key: A key of the service, or a bearer token; None if it needs none.
         timeout_s: Longest wait for a part of an answer. A refresh takes as long as its pull.
     """
@@ -65,7 +66,9 @@ class SeriesClient:
             ProblemError: The service refuses or cannot serve the query.
             ServiceError: The service cannot be reached.
         """
-        return self._series(calls.series_call(calls.Query(dataset=dataset, **query)))
+        page = self._series(calls.series_call(calls.Query(dataset=dataset, **query)))
+        calls.Pages().behind(page)
+        return page
 
     def pages(
         self, dataset: calls.Names | None = None, **query: Unpack[SeriesOptions]
@@ -74,12 +77,13 @@ class SeriesClient:
 
         Raises:
             ProblemError: The service refuses or cannot serve the query.
-            ServiceError: The service cannot be reached.
+            ServiceError: The service cannot be reached, or the pages are not parts of one whole.
         """
-        page = self.series(dataset, **query)
-        yield page
-        while page.next_url is not None:
-            page = self._series(calls.next_call(page.next_url))
+        pages = calls.Pages()
+        call: calls.Call | None = calls.series_call(calls.Query(dataset=dataset, **query))
+        while call is not None:
+            page = self._series(call)
+            call = pages.behind(page)
             yield page
 
     def refresh(
@@ -185,15 +189,17 @@ class SeriesClient:
         return read(response.content, form, str(response.url))
 
     def _send(self, call: calls.Call, *, patient: bool = False) -> httpx.Response:
-        request = self._http.build_request(
-            call.method,
-            call.url,
-            params=list(call.params) or None,
-            headers=call.headers,
-            json=call.body,
-            timeout=PATIENT if patient else httpx.USE_CLIENT_DEFAULT,
-        )
-        calls.check_origin(request.url, self._http.base_url)
+        try:
+            request = self._http.build_request(
+                call.method,
+                call.url,
+                params=list(call.params) or None,
+                headers=call.headers,
+                json=call.body,
+                timeout=PATIENT if patient else httpx.USE_CLIENT_DEFAULT,
+            )
+        except httpx.InvalidURL as error:
+            raise calls.unsendable(error) from error
         try:
             response = self._http.send(request)
         except httpx.HTTPError as error:

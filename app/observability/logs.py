@@ -10,7 +10,6 @@ from typing import Any, Final, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from app.observability.bound import add_bound
 from app.observability.masking import Masker
 from app.observability.request_lines import LineHandler, on_one_line
 
@@ -62,7 +61,7 @@ def configure_logging(
 
 def _shared() -> list[Processor]:
     return [
-        add_bound,
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -17,10 +17,10 @@ from typing import Final, TextIO
 import msgspec
 import structlog
 
-from app.observability.bound import REQUEST_ID, bound
 from app.observability.masking import Masker
 
 EVENT: Final = "http_request"
+REQUEST_ID: Final = "request_id"
 _MICROSECONDS: Final = 1_000_000
 # Without the time zone.
 _TIME_LENGTH: Final = len("2026-11-21T14:05:00")
@@ -58,7 +58,7 @@ class LineHandler(logging.StreamHandler[TextIO]):
         self, name: str, level: int, pairs: Pairs, duration_ms: float, made_id: str | None
     ) -> None:
         """Write one line; see `write_request` of this module."""
-        context = bound()
+        context = dict(sorted(structlog.contextvars.get_contextvars().items()))
         if made_id is not None and len(context) == 1 and context.get(REQUEST_ID) == made_id:
             first = f'"{REQUEST_ID}":"{made_id}",'
         else:

@@ -43,7 +43,7 @@ from app.records import (
     Verification,
 )
 from app.reports import DriftReport
-from app.spans import UNTRACED, Tracing
+from app.spans import span
 
 DRIFT_CODE: Final = "drift_warning"
 _USUAL: Final = RefreshOptions()
@@ -65,7 +65,6 @@ class RefreshService:
         standing: Judges what is served, and keeps how each refresh ended.
         breakers: What stands before a source that may fail, by the source's name.
         ended: Called with each operation that has ended.
-        tracing: Times pulls and commits.
         labels: Keeps what people call the members; None not to ask.
     """
 
@@ -79,7 +78,6 @@ class RefreshService:
         standing: Standing,
         breakers: Mapping[str, Breaker],
         ended: Callable[[Operation], None] = lambda _: None,
-        tracing: Tracing = UNTRACED,
         labels: LabelKeeper | None = None,
     ) -> None:
         self._catalogue = catalogue
@@ -89,7 +87,6 @@ class RefreshService:
         self._standing = standing
         self._breakers = breakers
         self._labels = labels
-        self._tracing = tracing
         self._locks: dict[str, asyncio.Lock] = {}
         self.operations = Operations(
             self._refresh,
@@ -145,7 +142,7 @@ class RefreshService:
     async def _refresh(self, operation: Operation) -> RefreshOutcome:
         dataset = operation.asked.dataset
         try:
-            with self._tracing.span("refresh", {"sac.dataset": dataset}):
+            with span("refresh", {"sac.dataset": dataset}):
                 outcome = await self._pull_and_publish(operation)
         except RequestError:
             raise
@@ -181,7 +178,7 @@ class RefreshService:
     ) -> RefreshOutcome:
         _refuse_sample_over_tenant(definition, before)
         options = operation.asked.options
-        with self._guard(definition.source), self._tracing.span("pull"):
+        with self._guard(definition.source), span("pull"):
             pulled = await self._puller.pull(definition, before, options, operation.progressed)
         # Hashing a million rows takes long enough to hold up every other request.
         metadata = await asyncio.to_thread(self._metadata, definition, pulled)
@@ -194,7 +191,7 @@ class RefreshService:
             if unchanged
             else asyncio.to_thread(self._cache.save, pulled.series.rows, metadata)
         )
-        with self._tracing.span("commit"):
+        with span("commit"):
             cached = await publish
         told = await asyncio.to_thread(self._settled, cached)
         if self._labels is not None:

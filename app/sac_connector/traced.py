@@ -6,24 +6,17 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
-from app.spans import Attributes, SpanKind, Tracing
+from app.spans import PROPAGATOR, fail, span
 
 _PORTS: Final = {"http": 80, "https": 443}
 
 
 class TracedClient(httpx.AsyncClient):
-    """Times every request until its answer begins; what it takes to read it is the pull's time.
-
-    Args:
-        tracing: Makes the spans.
-        options: Those of `httpx.AsyncClient`.
-    """
-
-    def __init__(self, tracing: Tracing, **options: Any) -> None:  # noqa: ANN401 - passed through
-        super().__init__(**options)
-        self._tracing = tracing
+    """Times every request until its answer begins; what it takes to read it is the pull's time."""
 
     @override
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
@@ -34,10 +27,12 @@ class TracedClient(httpx.AsyncClient):
             "server.port": request.url.port or _PORTS.get(request.url.scheme, 0),
             "url.path": request.url.path,
         }
-        with self._tracing.span(request.method, known, kind=SpanKind.CLIENT) as span:
-            span.inject(request.headers)
+        with span(request.method, known, kind=SpanKind.CLIENT) as found:
+            # A caller's own trace ends here while nothing is traced.
+            if found.is_recording():
+                PROPAGATOR.inject(request.headers)
             response = await super().send(request, **options)
-            span.tell({"http.response.status_code": response.status_code})
+            found.set_attribute("http.response.status_code", response.status_code)
             if response.status_code >= HTTPStatus.BAD_REQUEST:
-                span.fails(str(response.status_code))
+                fail(found, str(response.status_code))
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from ipaddress import IPv6Address
 
 import pytest
@@ -9,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from limits import parse
 
-from app.access import limiting
-from app.access.limiting import USUAL, Bucket, Limiter, Windows, network, pace
+from app.access.limiting import USUAL, Bucket, Limiter, network, pace
 from app.errors import TooManyRequestsError
 
 # A window that no test outlasts.
@@ -61,10 +61,11 @@ class Seconds:
         return self.now
 
 
-def test_a_window_ends() -> None:
+def test_a_window_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """After its length, and not before, the count begins anew."""
     seconds = Seconds()
-    limiter = Limiter({Bucket.REFRESHES: THREE}, seconds)
+    monkeypatch.setattr(time, "time", seconds)
+    limiter = Limiter({Bucket.REFRESHES: THREE})
     for _ in range(3):
         limiter.count(Bucket.REFRESHES, "a")
         seconds.now += 100
@@ -84,40 +85,23 @@ def test_a_window_ends() -> None:
 def test_no_window_holds_more_than_the_limit(requests: list[tuple[str, int]]) -> None:
     """However requests are spread, from the first of a window on no more than three get through."""
     seconds = Seconds()
-    limiter = Limiter({Bucket.CALLS: THREE}, seconds)
+    limiter = Limiter({Bucket.CALLS: THREE})
     opened: dict[str, tuple[float, int]] = {}
-    for who, wait in requests:
-        seconds.now += wait
-        start, passed = opened.get(who, (-1e9, 0))
-        if seconds.now - start >= 3_600:
-            start, passed = seconds.now, 0
-        try:
-            limiter.count(Bucket.CALLS, who)
-        except TooManyRequestsError:
-            assert passed == 3
-        else:
-            passed += 1
-        assert passed <= 3
-        opened[who] = start, passed
-
-
-def test_many_addresses_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ended windows are dropped first, then the oldest; the newest are still counted."""
-    monkeypatch.setattr(limiting, "WINDOWS_KEPT", 10)
-    seconds = Seconds()
-    windows = Windows(seconds)
-    for number in range(100):
-        assert windows.incr(str(number), 60) == 1
-        assert windows.get(str(number)) == 1
-    assert windows.reset() <= 10
-    windows.incr("old", 60)
-    seconds.now += 60
-    for number in range(10):
-        windows.incr(str(number), 60)
-    assert [windows.get(str(number)) for number in range(10)] == [1] * 10
-    windows.clear("0")
-    assert (windows.get("0"), windows.get("old"), windows.check()) == (0, 0, True)
-    assert windows.base_exceptions
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(time, "time", seconds)
+        for who, wait in requests:
+            seconds.now += wait
+            start, passed = opened.get(who, (-1e9, 0))
+            if seconds.now - start >= 3_600:
+                start, passed = seconds.now, 0
+            try:
+                limiter.count(Bucket.CALLS, who)
+            except TooManyRequestsError:
+                assert passed == 3
+            else:
+                passed += 1
+            assert passed <= 3
+            opened[who] = start, passed
 
 
 def test_what_is_left_is_told() -> None:

@@ -17,7 +17,6 @@ from app.pipeline.place import CachePlace
 from app.pipeline.refresh import RefreshService
 from app.pipeline.schedule import Schedule, Timetable
 from app.pipeline.series import SeriesReader
-from app.spans import UNTRACED, Tracing
 from tests.fakes import (
     FakeAttempts,
     FakeAuthProbe,
@@ -54,12 +53,11 @@ class Bench:
         labels: What people call the members.
         breaker: Stands before the source.
         meters: Count what happens.
-        tracing: Times what happens.
         app: The app.
         client: Speaks to it.
     """
 
-    def __init__(self, guard: Guard = OPEN, tracing: Tracing = UNTRACED) -> None:
+    def __init__(self, guard: Guard = OPEN) -> None:
         self.cache = FakeCache()
         self.clock = FakeClock()
         self.attempts = FakeAttempts()
@@ -71,8 +69,7 @@ class Bench:
         self.labels = FakeLabels()
         self.app = SeriesApp()
         self.meters = Meters()
-        self.tracing = tracing
-        options = ApiOptions(guard=guard, meters=self.meters, tracing=tracing)
+        options = ApiOptions(guard=guard, meters=self.meters)
         install_api(self.app, options)
         transport = httpx.ASGITransport(app=self.app)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://service")
@@ -94,7 +91,6 @@ class Bench:
             standing=standing,
             breakers={"sac": self.breaker},
             ended=self.meters.ended,
-            tracing=self.tracing,
             labels=LabelKeeper({"sac": self.labels}, self.labels, self.clock),
         )
         timetable = Timetable(self.breaker)

@@ -10,12 +10,11 @@ import httpx
 import pytest
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
+from structlog.contextvars import get_contextvars
 
 from app.api.meters import Meters
 from app.api.middleware import RequestMiddleware
 from app.api.problems import INTERNAL_DETAIL
-from app.observability.bound import bound
-from app.spans import UNTRACED
 from tests.api.bench import Bench, problem
 from tests.api.log import SECRET, Log
 
@@ -81,7 +80,7 @@ async def test_requests_at_the_same_time_keep_their_ids_apart(filled: Bench, log
     ids = [f"id-{number}" for number in range(20)]
     await asyncio.gather(*(filled.get("/series", X_Request_ID=one) for one in ids))
     assert sorted(line["request_id"] for line in log.lines("http_request")) == sorted(ids)
-    assert bound() == {}
+    assert get_contextvars() == {}
 
 
 async def test_a_crash_tells_the_caller_nothing(bench: Bench, log: Log) -> None:
@@ -132,7 +131,7 @@ async def test_what_is_not_http_passes_untouched() -> None:
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
-    await RequestMiddleware(inside, Meters(), UNTRACED)({"type": "lifespan"}, receive, send)
+    await RequestMiddleware(inside, Meters())({"type": "lifespan"}, receive, send)
     assert seen == [{"type": "lifespan"}]
 
 

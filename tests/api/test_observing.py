@@ -13,11 +13,9 @@ from app.api.meters import Meters
 from app.api.middleware import RequestMiddleware
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
-from app.spans import UNTRACED
 from tests.api.bench import Bench
 from tests.api.log import SECRET, Log
-from tests.observability.test_otel import Traces, trace_of
-from tests.test_spans import PARENT, TRACE
+from tests.test_spans import PARENT, TRACE, Traces, trace_of
 
 
 @pytest.fixture
@@ -43,10 +41,9 @@ async def test_lines_name_the_trace_of_the_caller(
     assert found == {TRACE if parent == PARENT else None}
 
 
-async def test_a_request_is_a_span_of_its_route(log: Log) -> None:
+async def test_a_request_is_a_span_of_its_route(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """Method, template and status stand in it; what the query names does not, nor the path."""
-    traces = Traces()
-    bench = Bench(tracing=traces.tracing)
+    traces, bench = Traces(monkeypatch), Bench()
     await bench.refresh()
     await bench.get("/series?dim_region=EMEA", traceparent=PARENT)
     await bench.get("/datasets/EMEA/versions")
@@ -67,10 +64,9 @@ async def test_a_request_is_a_span_of_its_route(log: Log) -> None:
     assert all("EMEA" not in span.to_json() for span in traces.spans)
 
 
-async def test_a_crash_is_a_failed_span() -> None:
+async def test_a_crash_is_a_failed_span(monkeypatch: pytest.MonkeyPatch) -> None:
     """What nobody caught is seen in the traces as what was answered."""
-    traces = Traces()
-    bench = Bench(tracing=traces.tracing)
+    traces, bench = Traces(monkeypatch), Bench()
 
     @bench.app.get("/crash")
     async def crash() -> None:
@@ -97,7 +93,7 @@ async def test_what_is_not_http_passes_untouched() -> None:
     async def send(message: Message) -> None:
         raise AssertionError(message)
 
-    await RequestMiddleware(inside, meters, UNTRACED)({"type": "lifespan"}, receive, send)
+    await RequestMiddleware(inside, meters)({"type": "lifespan"}, receive, send)
     assert seen == [{"type": "lifespan"}]
 
 

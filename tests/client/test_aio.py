@@ -30,15 +30,19 @@ async def test_what_is_known_is_confirmed_instead_of_sent_again(
     assert again.revalidated
 
 
-async def test_pages_follow_the_links(
+async def test_pages_are_one_whole_or_an_error(
     client: AsyncSeriesClient, respx_mock: respx.MockRouter
 ) -> None:
-    """To the last one."""
-    link = f'<{URL}/series?cursor=x>; rel="next"'
-    respx_mock.get(f"{URL}/series", params={"cursor": "x"}).mock(return_value=points(2.0))
-    respx_mock.get(f"{URL}/series", params={"limit": "1"}).mock(return_value=points(1.0, Link=link))
+    """To the last one, or to what went wrong."""
+    route = respx_mock.get(f"{URL}/series", params={"limit": "1"})
+    route.side_effect = [points(1.0, total="2", next="x"), points(2.0, total="2")]
     pages = [page.rows["value"].to_pylist() async for page in client.pages(limit=1)]
     assert pages == [[1.0], [2.0]]
+    respx_mock.get(f"{URL}/series").mock(return_value=points(1.0, total="2"))
+    with pytest.raises(ServiceError, match="end after 1 of 2 rows"):
+        await client.series(last=9)
+    with pytest.raises(ServiceError, match="cannot be sent as an address"):
+        await client.series(where={"region": "x" * 70_000})
 
 
 async def test_refreshes_answer_or_run_on_their_own(

@@ -27,7 +27,7 @@ def test_what_is_known_is_confirmed_instead_of_sent_again(
     """The second request carries the ETag; a 304 brings the same rows with the new headers."""
     route = respx_mock.get(f"{URL}/series", params={"last": "3"})
     stale = httpx.Response(304, headers={"ETag": '"a"', "X-Series-Freshness": "stale", "Age": "90"})
-    route.side_effect = [points(1.0), stale, points(2.0, ETag='"b"')]
+    route.side_effect = [points(1.0), stale, points(2.0, etag='"b"')]
     first, again, other = (client.series(last=3) for _ in range(3))
     sent = [call.request.headers.get("If-None-Match") for call in route.calls]
     assert sent == [None, '"a"', '"a"']
@@ -39,17 +39,27 @@ def test_what_is_known_is_confirmed_instead_of_sent_again(
     assert route.calls[0].request.headers["Accept"] == "application/vnd.apache.arrow.stream"
 
 
-def test_pages_follow_the_links(client: SeriesClient, respx_mock: respx.MockRouter) -> None:
-    """To the last one; a link to another host is not followed."""
-    link = '</series?cursor=x>; rel="next"'
-    respx_mock.get(f"{URL}/series", params={"cursor": "x"}).mock(return_value=points(2.0))
-    respx_mock.get(f"{URL}/series", params={"limit": "1"}).mock(return_value=points(1.0, Link=link))
+def test_pages_are_one_whole_or_an_error(
+    client: SeriesClient, respx_mock: respx.MockRouter
+) -> None:
+    """To the last one; whatever goes wrong on the way is raised, as is a whole that is none."""
+    route = respx_mock.get(f"{URL}/series", params={"limit": "1"})
+    first, last = points(1.0, total="2", next="x"), points(2.0, total="2")
+    route.side_effect = [first, last, points(1.0, total="2", next="y"), httpx.Response(404)]
     found = [page.rows["value"].to_pylist() for page in client.pages(limit=1)]
     assert found == [[1.0], [2.0]]
-    evil = '<http://evil.example/series>; rel="next"'
-    respx_mock.get(f"{URL}/series", params={"limit": "2"}).mock(return_value=points(1.0, Link=evil))
-    with pytest.raises(ServiceError, match="evil"):
-        list(client.pages(limit=2))
+    assert dict(route.calls[1].request.url.params) == {"limit": "1", "cursor": "x"}
+    with pytest.raises(ServiceError, match="answered 404"):
+        list(client.pages(limit=1))
+    respx_mock.get(f"{URL}/series").mock(return_value=points(1.0, total="2"))
+    with pytest.raises(ServiceError, match="end after 1 of 2 rows"):
+        client.series(last=9)
+
+
+def test_a_query_that_is_too_long_is_not_sent(client: SeriesClient) -> None:
+    """It is told apart from a service that is not there."""
+    with pytest.raises(ServiceError, match="cannot be sent as an address"):
+        client.series(where={"region": "x" * 70_000})
 
 
 def test_refreshes_answer_or_run_on_their_own(

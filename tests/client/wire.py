@@ -23,19 +23,21 @@ def rows(*values: float | None) -> pa.Table:
     )
 
 
-def stream(table: pa.Table) -> bytes:
-    """Return an Arrow stream."""
+def stream(table: pa.Table, **said: str) -> bytes:
+    """Return an Arrow stream of all rows there are, or what is said of them instead."""
+    beside = {"version": "4", "freshness": "fresh"} | said
+    total = beside.pop("total", str(table.num_rows))
+    table = table.replace_schema_metadata(beside | {"sac_series": f'{{"total":{total},"more":1}}'})
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue()
 
 
-def points(*values: float | None, **headers: str) -> httpx.Response:
-    """Answer with points; underscores in header names stand for hyphens."""
-    told = {"ETag": '"a"', "X-Series-Version": "4", "X-Series-Freshness": "fresh", "Age": "60"}
-    told |= {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(200, content=stream(rows(*values)), headers=told)
+def points(*values: float | None, etag: str = '"a"', **said: str) -> httpx.Response:
+    """Answer with points and what is said of them."""
+    headers = {"ETag": etag, "Age": "60"}
+    return httpx.Response(200, content=stream(rows(*values), **said), headers=headers)
 
 
 def problem(status: int, code: str, **headers: str) -> httpx.Response:

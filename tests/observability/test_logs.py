@@ -12,8 +12,8 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from app.observability.bound import bind, unbind
 from app.observability.logs import configure_logging
 from app.observability.masking import MASK, MIN_SECRET_LENGTH, Masker
 
@@ -56,9 +56,9 @@ def written(act: Callable[[], object], *, level: str = "INFO") -> list[dict[str,
 
 def test_our_lines_are_json_with_time_level_and_request_id() -> None:
     """A line of ours is one JSON object with a UTC time, its logger and the request's id."""
-    token = bind("abc")
+    tokens = bind_contextvars(request_id="abc")
     (line,) = written(lambda: structlog.get_logger("app.x").info("refresh_done", rows=3))
-    unbind(token)
+    reset_contextvars(**tokens)
     assert list(line) == ["timestamp", "level", "event", "logger", "request_id", "rows"]
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -72,9 +72,9 @@ def test_our_lines_are_json_with_time_level_and_request_id() -> None:
 
 def test_lines_of_libraries_have_the_same_form() -> None:
     """A line through the standard library carries the same fields as ours."""
-    token = bind("abc")
+    tokens = bind_contextvars(request_id="abc")
     (line,) = written(lambda: logging.getLogger("uvicorn.error").warning("tried %s", SECRET))
-    unbind(token)
+    reset_contextvars(**tokens)
     assert line.pop("timestamp").endswith("Z")
     assert line == {
         "event": f"tried {MASK}",

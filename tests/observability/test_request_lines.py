@@ -13,8 +13,8 @@ import pytest
 import structlog
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from app.observability.bound import bind, unbind
 from app.observability.logs import configure_logging
 from app.observability.masking import Masker
 from app.observability.request_lines import EVENT, LineHandler, write_request
@@ -48,9 +48,10 @@ def as_before() -> Iterator[None]:
 @contextmanager
 def binding(request_id: str, trace_id: str | None = None) -> Iterator[None]:
     """Bind what every line of a request tells."""
-    token = bind(request_id, trace_id)
+    told = {"request_id": request_id} | ({"trace_id": trace_id} if trace_id else {})
+    tokens = bind_contextvars(**told)
     yield
-    unbind(token)
+    reset_contextvars(**tokens)
 
 
 def lines(

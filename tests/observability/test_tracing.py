@@ -11,9 +11,7 @@ import pytest
 
 from app.errors import ConfigError
 from app.observability.masking import MASK, Masker
-from app.observability.otel import OtelTracing
 from app.observability.tracing import tracing_from
-from app.spans import UNTRACED
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "http://127.0.0.1:9"
@@ -33,7 +31,7 @@ ASKED = {"OTEL_EXPORTER_OTLP_ENDPOINT": NOBODY}
 )
 def test_it_is_off_unless_it_is_asked_for(environment: Mapping[str, str]) -> None:
     """No variable, or one that says no, traces nothing."""
-    assert tracing_from(environment, Masker()) is UNTRACED
+    assert tracing_from(environment, Masker()) is None
 
 
 @pytest.mark.parametrize(
@@ -48,9 +46,18 @@ def test_it_is_off_unless_it_is_asked_for(environment: Mapping[str, str]) -> Non
 )
 def test_either_variable_asks_for_it(environment: Mapping[str, str]) -> None:
     """An address, or a kind of exporter, is a wish."""
-    tracing = tracing_from(environment, Masker())
-    assert isinstance(tracing, OtelTracing)
-    tracing.close()
+    provider = tracing_from(environment, Masker())
+    assert provider is not None
+    assert provider.resource.attributes["service.name"] == "sac-series"
+    provider.shutdown()
+
+
+def test_a_name_of_the_service_is_taken_from_the_usual_variable() -> None:
+    """Several services of one receiver can be told apart."""
+    provider = tracing_from({**ASKED, "OTEL_SERVICE_NAME": "plan-series"}, Masker())
+    assert provider is not None
+    assert provider.resource.attributes["service.name"] == "plan-series"
+    provider.shutdown()
 
 
 def test_an_exporter_that_there_is_not_is_named() -> None:
@@ -61,8 +68,7 @@ def test_an_exporter_that_there_is_not_is_named() -> None:
 
 def test_without_the_packages_a_wish_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said which extra to install, rather than traced in silence to nowhere."""
-    monkeypatch.setitem(sys.modules, "app.observability.otel", None)
-    monkeypatch.delattr("app.observability.otel")
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
     with pytest.raises(ConfigError, match=r"the extra 'otel' is not installed.*install -E otel"):
         tracing_from(ASKED, Masker())
 
@@ -71,12 +77,14 @@ def test_the_credentials_of_the_receiver_are_masked() -> None:
     """What is sent to the receiver as a header stands in no log."""
     masker = Masker()
     headers = {"OTEL_EXPORTER_OTLP_HEADERS": "x-tenant=abc,x-api=hunter2-hunter2"}
-    tracing_from({**ASKED, **headers}, masker).close()
+    provider = tracing_from({**ASKED, **headers}, masker)
+    assert provider is not None
+    provider.shutdown()
     assert masker.mask("sent hunter2-hunter2") == f"sent {MASK}"
 
 
 @pytest.mark.parametrize(("variables", "imported"), [({}, False), (ASKED, True)], ids=["off", "on"])
-def test_nothing_of_opentelemetry_is_imported_before(
+def test_nothing_of_the_sdk_is_imported_before(
     variables: dict[str, str], imported: bool, tmp_path: Path
 ) -> None:
     """A service that does not trace neither needs the packages nor pays for them."""

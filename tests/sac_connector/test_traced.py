@@ -8,22 +8,22 @@ import respx
 from opentelemetry import trace
 
 from app.sac_connector.traced import TracedClient
-from app.spans import UNTRACED, trace_id_of
-from tests.observability.test_otel import Traces, trace_of
+from app.spans import PROPAGATOR, TRACEPARENT, span
+from tests.test_spans import PARENT, Traces, trace_of
 
 URL = "https://t.example/api/v1/dataexport/providers/sac/C1/FactData?$filter=Region eq 'EMEA'"
 
 
 @respx.mock
-async def test_a_request_has_a_span_and_says_which() -> None:
+async def test_a_request_has_a_span_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     """Method, host, path and status; the tenant can join its own spans to it."""
-    traces = Traces()
+    traces = Traces(monkeypatch)
     route = respx.get(url__startswith="https://t.example/").respond(200, json={})
-    async with TracedClient(traces.tracing) as client:
+    async with TracedClient() as client:
         await client.get(URL, headers={"X-Key": "hunter2"})
-    (span,) = traces.spans
-    assert (span.name, span.kind) == ("GET", trace.SpanKind.CLIENT)
-    assert span.attributes == {
+    (ended,) = traces.spans
+    assert (ended.name, ended.kind) == ("GET", trace.SpanKind.CLIENT)
+    assert ended.attributes == {
         "http.request.method": "GET",
         "server.address": "t.example",
         "server.port": 443,
@@ -31,8 +31,8 @@ async def test_a_request_has_a_span_and_says_which() -> None:
         "http.response.status_code": 200,
     }
     sent = route.calls.last.request.headers["traceparent"]
-    assert trace_id_of(sent) == trace_of(span)
-    assert not {"EMEA", "hunter2"} & set(span.to_json().split("'"))
+    assert sent.split("-")[1] == trace_of(ended)
+    assert not {"EMEA", "hunter2"} & set(ended.to_json().split("'"))
 
 
 @respx.mock
@@ -42,30 +42,31 @@ async def test_a_request_has_a_span_and_says_which() -> None:
     ids=["status", "no answer"],
 )
 async def test_a_failure_is_a_failure_of_the_span(
-    answer: httpx.Response | Exception, code: str
+    answer: httpx.Response | Exception, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A status that is an error, and no answer at all, are told by their code."""
-    traces = Traces()
+    traces = Traces(monkeypatch)
     respx.get(url__startswith="http://t.example").mock(
         return_value=answer if isinstance(answer, httpx.Response) else None,
         side_effect=answer if isinstance(answer, Exception) else None,
     )
-    async with TracedClient(traces.tracing) as client:
+    async with TracedClient() as client:
         try:
             await client.get("http://t.example:8080/x")
         except httpx.ConnectError:
             assert isinstance(answer, Exception)
-    (span,) = traces.spans
-    assert span.attributes is not None
-    assert span.attributes["error.type"] == code
-    assert span.attributes["server.port"] == 8080
-    assert span.status.status_code is trace.StatusCode.ERROR
+    (ended,) = traces.spans
+    assert ended.attributes is not None
+    assert ended.attributes["error.type"] == code
+    assert ended.attributes["server.port"] == 8080
+    assert ended.status.status_code is trace.StatusCode.ERROR
 
 
 @respx.mock
 async def test_without_tracing_nothing_is_sent_along() -> None:
-    """A tenant does not learn of traces that nobody asked for."""
+    """A tenant does not learn of traces that nobody asked for, nor of a caller's own."""
     route = respx.get("http://t.example/x").respond(200)
-    async with TracedClient(UNTRACED) as client:
-        await client.get("http://t.example/x")
+    with span("GET", context=PROPAGATOR.extract({TRACEPARENT: PARENT})):
+        async with TracedClient() as client:
+            await client.get("http://t.example/x")
     assert "traceparent" not in route.calls.last.request.headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 
 import httpx
@@ -30,7 +31,7 @@ async def test_respond_async_answers_at_once_with_where_to_ask(bench: Bench) -> 
     answer = await begun(bench)
     body = answer.json()
     assert answer.status_code == 202
-    assert answer.headers["location"] == f"/refreshes/{body['id']}"
+    assert answer.headers["location"] == f"refreshes/{body['id']}"
     assert answer.headers["retry-after"] == "2"
     assert answer.headers["preference-applied"] == "respond-async"
     assert answer.headers["cache-control"] == "no-store"
@@ -114,12 +115,28 @@ async def test_a_callers_mistake_is_refused_at_once(bench: Bench) -> None:
     assert (await bench.get("/refreshes")).json() == {"refreshes": []}
 
 
-async def test_the_place_keeps_the_path_of_a_proxy(bench: Bench) -> None:
-    """Behind a proxy that mounts the service under a path, the place has that path."""
-    transport = httpx.ASGITransport(app=bench.app, root_path="/sac")
-    async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-        answer = await client.post("/sac/refresh", headers=ASYNC)
-    assert answer.headers["location"].startswith("/sac/refreshes/")
+async def test_the_path_that_a_proxy_cuts_is_kept(bench: Bench) -> None:
+    """The place is relative; the kind of a problem leads to its page below the path."""
+    bench.source.error = REFUSED
+    transport = httpx.ASGITransport(app=bench.app, root_path="/s c")
+    async with httpx.AsyncClient(transport=transport, base_url="http://service/s c") as client:
+        answer = await client.post("/refresh", headers=ASYNC)
+        place = answer.url.join(answer.headers["location"])
+        assert str(place).startswith("http://service/s%20c/refreshes/")
+        async with client.stream("GET", f"{place}/events") as stream:
+            events = await stream.aread()
+        told = [
+            answer.json(),
+            (await client.get(str(place))).json(),
+            (await client.get("/refreshes")).json()["refreshes"][0],
+            json.loads(events.rpartition(b"data: ")[2].splitlines()[0]),
+        ]
+        refused = (await client.get("/datasets/none")).json()
+    kinds = {one["problem"]["type"] for one in told[1:]} | {refused["type"]}
+    assert kinds == {
+        "/s%20c/problems/credentials-refused",
+        "/s%20c/problems/unknown-dataset",
+    }
 
 
 async def test_cancelling_ends_it_and_publishes_nothing(filled: Bench) -> None:
