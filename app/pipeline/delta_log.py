@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,7 +52,6 @@ _REMEDY = (
     "Run `python -m demo.refresh`; if that fails too, run `python -m demo.cache repair --anew`, "
     "and refresh again."
 )
-# Where there is no telling the dataset, the command takes them all.
 REPAIR = (
     "Run `python -m demo.cache repair`: it renames what another tool wrote to the log, deletes "
     "nothing, and publishes the last whole version again."
@@ -221,23 +220,41 @@ class DeltaLog:
         commit = self.commit(version)
         return commit is not None and not commit.is_broken and commit.metadata is None
 
-    def set_aside(self, newest_good: int) -> None:
+    def set_aside(self, newest_good: int) -> tuple[tuple[str, str], ...]:
         """Rename the commits and checkpoints after a version, so that a writer can go on from it.
 
         Args:
             newest_good: The newest version to keep; -1 to keep none.
 
+        Returns:
+            The old and the new path of each file.
+
         Raises:
             CacheUnavailableError: The files cannot be renamed.
         """
+        moved: list[tuple[str, str]] = []
         with translated("set broken commits aside", self._uri):
             names = self._names(LOG_FOLDER)
             # The newest first, so that a reader in between finds no gap.
             for name in sorted(names, reverse=True):
                 match = _VERSIONED_NAME.fullmatch(name)
                 if name == "_last_checkpoint" or (match and int(match[1]) > newest_good):
-                    path = f"{LOG_FOLDER}/{name}"
-                    self._files().move(path, f"{LOG_FOLDER}/{_unused(name, names)}")
+                    old, new = f"{LOG_FOLDER}/{name}", f"{LOG_FOLDER}/{_unused(name, names)}"
+                    self._files().move(old, new)
+                    moved.append((old, new))
+        return tuple(moved)
+
+    def put_back(self, moved: Sequence[tuple[str, str]]) -> None:
+        """Give files that were set aside their names again, unless others have these by now.
+
+        Raises:
+            CacheUnavailableError: The files cannot be renamed.
+        """
+        if any(self.stamps(old for old, _ in moved)):
+            return
+        with translated("put commits back", self._uri):
+            for old, new in reversed(moved):
+                self._files().move(new, old)
 
     def _was_saved(self) -> bool:
         try:

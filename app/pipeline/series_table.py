@@ -128,18 +128,6 @@ class SeriesTable:
         self.files.check_writable()
         self._writable(mend=False)
 
-    def set_aside(self, *, all_of_it: bool) -> int:
-        """Rename the part of the log from which on we cannot go on, or all of it.
-
-        Returns:
-            The newest version that is left; -1 if none is.
-        """
-        newest = -1 if all_of_it else self._newest_open(writing=True)
-        self.log.set_aside(newest)
-        if newest < 0:
-            self.files.mark_anew()
-        return newest
-
     def load(self, pin: Pin = NEWEST) -> CachedSeries:
         """Return the version that is meant, or the newest whole one.
 
@@ -326,7 +314,7 @@ class SeriesTable:
         except CacheMissingError:
             return None
         except CacheCorruptError as error:
-            newest = self._newest_open()
+            newest = self.newest_open()
             if self.log.is_foreign(newest + 1):
                 what = error.problem.rstrip(".")
                 raise foreign_error(self._dataset, self.uri, what, "read") from error
@@ -344,7 +332,7 @@ class SeriesTable:
         with translated("open the cache", self.uri):
             return DeltaTable(self.uri, storage_options=self._options)
 
-    def _newest_open(self, *, writing: bool = False) -> int:
+    def newest_open(self, *, writing: bool = False) -> int:
         """Return the newest version that can be opened, or be written upon, too; -1 if none."""
         for version in reversed(self.log.versions()):
             with suppress(CacheCorruptError, CacheMissingError):

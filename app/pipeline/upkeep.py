@@ -63,7 +63,8 @@ def repair(table: SeriesTable, *, anew: bool = False) -> CachedSeries | None:
     except CacheCorruptError:
         if not has_to_go:
             raise
-        table.set_aside(all_of_it=True)
+        table.log.set_aside(-1)
+        table.files.mark_anew()
         raise CacheMissingError(
             f"The log of the table at {table.uri} is renamed to *.broken, and none of its versions "
             "could be read.",
@@ -71,11 +72,19 @@ def repair(table: SeriesTable, *, anew: bool = False) -> CachedSeries | None:
         ) from None
     if series.warning is None and not has_to_go:
         return None
-    left = table.set_aside(all_of_it=anew) if has_to_go else series.version
+    left = series.version
+    if has_to_go:
+        left = -1 if anew else table.newest_open(writing=True)
     restored = series.metadata.restored_version
     if restored is None and series.version <= left:
         restored = series.version
-    return table.save(series.rows, replace(series.metadata, restored_version=restored))
+    moved = table.log.set_aside(left) if has_to_go else ()
+    try:
+        return table.save(series.rows, replace(series.metadata, restored_version=restored))
+    except CacheError:
+        # What was served before goes on being served.
+        table.log.put_back(moved)
+        raise
 
 
 def vacuum(table: SeriesTable, retention: Retention, now: datetime) -> Cleaned:
