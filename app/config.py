@@ -135,6 +135,7 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     sac_window: str | None = None
     sac_date_attribute: str | None = None
     sac_allow_mixed: str | None = None
+    sac_trust_count: str | None = None
     datasets_file: Annotated[
         Annotated[DatasetsFile, BeforeValidator(read_datasets)] | None, NoDecode
     ] = Field(

@@ -182,6 +182,7 @@ class DatasetForm(BaseModel):
         examples=["CalendarDate"],
     )
     allow_mixed: bool = Field(default=False, description="true or false", examples=[True])
+    trust_count: bool = Field(default=True, description="true or false", examples=[False])
 
     @field_validator("value_column", "dimensions")
     @classmethod

@@ -79,7 +79,7 @@ class Window:
 
 
 # What says how to pull, or how to call it, but not what the series means.
-_HOW: Final = frozenset({"name", "mode", "window", "allow_mixed"})
+_HOW: Final = frozenset({"name", "mode", "window", "allow_mixed", "trust_count"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +103,7 @@ class DatasetDefinition:
         date_attribute: The column of the date dimension's master that holds the calendar date, for
             dates that the customer manages; None if the ids are dates.
         allow_mixed: Add up several versions or accounts on purpose.
+        trust_count: Whether a pull is whole only if the source's own number of rows says so.
     """
 
     name: str
@@ -119,6 +120,7 @@ class DatasetDefinition:
     window: Window | None = None
     date_attribute: str | None = None
     allow_mixed: bool = False
+    trust_count: bool = True
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -158,8 +160,8 @@ class PullReport:
         received: Rows that arrived.
         pages: Pages that arrived.
         proof: `count` (rows equal the announced count), `entities` (read on to an empty page, and
-            every page held as many rows as it said), `short_page` (read on to an empty page), or
-            `file` (a local file was read to its end).
+            every page held as many rows as it said), `short_page` (read on to an empty page),
+            `links` (to the page without a link), or `file` (a local file was read to its end).
         mode: The entity set used (`FactData`, `FactDataAggregation`), or `file`.
         bytes: Bytes of all page bodies, after decompression.
         seconds: Wall time of the pull.
@@ -175,6 +177,8 @@ class PullReport:
             `sums` (count and sums were the same before and after), `readings` (all were read
             twice and were the same), `count` (the count was; a changed value would not show), or
             `none`. Empty if an older program did not say.
+        tolerance: How far apart two sums of a floating-point measure may be to count as the same,
+            as a share of the sum of the absolute values; None if sums must be equal.
     """
 
     expected: int | None
@@ -191,6 +195,7 @@ class PullReport:
     time_aggregation: TimeAggregation | None = None
     basis: str = ""
     moment: str = ""
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,7 @@ class FakePull:
             seconds=0.5,
             time_aggregation=self._source.rule,
             basis=self._source.basis,
+            tolerance=self._source.tolerance,
         )
 
     @property
@@ -159,6 +160,7 @@ class FakeSource:
         closed: How many pulls ended, well or not.
         rule: What the source says of periods; None if it says nothing.
         basis: What else decides its values.
+        tolerance: How far apart sums may be to count as the same; None if they must be equal.
     """
 
     def __init__(
@@ -177,6 +179,7 @@ class FakeSource:
         self.closed = 0
         self.rule: TimeAggregation | None = None
         self.basis = ""
+        self.tolerance: float | None = None
 
     def pull(
         self,
@@ -203,6 +206,7 @@ class FakeTable:
         heedless: Yields all rows, whatever was asked for.
         rule: What it says of periods; None if it says nothing.
         basis: What else decides its values.
+        tolerance: How far apart sums may be to count as the same; None if they must be equal.
         errors: One for each pull to come; None for a pull that succeeds.
         asked: Definition and first day of every pull.
     """
@@ -213,6 +217,7 @@ class FakeTable:
         self.heedless = False
         self.rule: TimeAggregation | None = None
         self.basis = ""
+        self.tolerance: float | None = None
         self.errors: list[Exception | None] = []
         self.asked: list[tuple[DatasetDefinition, date | None]] = []
 
@@ -232,7 +237,7 @@ class FakeTable:
         wanted = [row for row in rows if str(row[0]) >= first]
         error = self.errors.pop(0) if self.errors else None
         source = FakeSource([a_page(wanted, definition=definition)], error=error)
-        source.rule, source.basis = self.rule, self.basis
+        source.rule, source.basis, source.tolerance = self.rule, self.basis, self.tolerance
         return source.pull(definition, progress, since=since)
 
 

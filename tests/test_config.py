@@ -57,6 +57,7 @@ def test_complete_settings_define_the_default_dataset(env_file: Path) -> None:
     assert (dataset.grain, dataset.time_aggregation) == (Grain.MONTH, None)
     assert (dataset.sign, dataset.mode) == (Sign.STORED, PullMode.AUTO)
     assert (dataset.window, dataset.date_attribute, dataset.allow_mixed) == (None, None, False)
+    assert dataset.trust_count
 
 
 def test_every_variable_of_a_dataset_is_read(env_file: Path) -> None:
@@ -73,6 +74,7 @@ def test_every_variable_of_a_dataset_is_read(env_file: Path) -> None:
         SAC_WINDOW="3 months",
         SAC_DATE_ATTRIBUTE="CalendarDate",
         SAC_ALLOW_MIXED="true",
+        SAC_TRUST_COUNT="false",
     )
     assert load_settings(path).dataset() == DatasetDefinition(
         name="default",
@@ -89,6 +91,7 @@ def test_every_variable_of_a_dataset_is_read(env_file: Path) -> None:
         window=Window(3, Grain.MONTH),
         date_attribute="CalendarDate",
         allow_mixed=True,
+        trust_count=False,
     )
 
 

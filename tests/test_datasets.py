@@ -112,6 +112,7 @@ def test_every_key_reaches_the_definition() -> None:
         window = "13 weeks"
         date_attribute = "CalendarDate"
         allow_mixed = true
+        trust_count = false
     """)
     assert set(table) == set(DatasetForm.model_fields)
     assert a_file(sales=table).definition("sales") == DatasetDefinition(
@@ -129,6 +130,7 @@ def test_every_key_reaches_the_definition() -> None:
         window=Window(13, Grain.WEEK),
         date_attribute="CalendarDate",
         allow_mixed=True,
+        trust_count=False,
     )
 
 
@@ -154,6 +156,7 @@ def test_every_key_reaches_the_definition() -> None:
         ("window", 3, "'3'"),
         ("date_attribute", [], "'[]'"),
         ("allow_mixed", "perhaps", "'perhaps'"),
+        ("trust_count", "perhaps", "'perhaps'"),
     ],
 )
 def test_a_malformed_key_is_named_with_its_table_and_file(

@@ -60,6 +60,7 @@ _REPORT: dict[str, JsonValue] = {
     "time_aggregation": "sum",
     "basis": "4f1d8e0b7a6c2953",
     "moment": "sums",
+    "tolerance": None,
 }
 _FRESH: dict[str, JsonValue] = {
     **FRESHNESS_EXAMPLE,
@@ -111,7 +112,7 @@ class PullReportModel(BaseModel):
     received: int = Field(description="Rows that arrived.")
     pages: int
     proof: str = Field(
-        description="`count`, `entities`, `short_page` or `file`: how it was proved complete."
+        description="How it was proved whole: `count`, `entities`, `short_page`, `links` or `file`."
     )
     mode: str = Field(description="The entity set that was read, or `file`.")
     bytes: int = Field(description="Bytes of all pages, after decompression.")
@@ -132,6 +133,11 @@ class PullReportModel(BaseModel):
         "`sums` or `count` (the same before and after; with the count alone a changed value does "
         "not show), `readings` (read twice, and the same), `none`; empty if an older program did "
         "not say."
+    )
+    tolerance: float | None = Field(
+        description="How far apart two sums of a floating-point measure (`Edm.Double`) may be to "
+        "count as the same, as a share of the sum of the absolute values: as far as the order of "
+        "the additions can bring them. Null if sums must be equal."
     )
 
     @classmethod

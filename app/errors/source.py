@@ -206,7 +206,7 @@ class SourceAnswerError(SourceError):
 
 
 class UnsafeLinkError(SourceError):
-    """A next link leads to another host, or to a page that was already read."""
+    """A next link leads elsewhere or back, or nobody can tell what it asks for."""
 
     code = "unsafe_link"
 

@@ -96,6 +96,23 @@ def diff_series(before: pa.Table, after: pa.Table, shown: int = SHOWN_POINTS) ->
     )
 
 
+def settled(before: pa.Table, after: pa.Table, tolerance: float) -> pa.Table:
+    """Return the rows of the second version, without changes that are none.
+
+    Args:
+        before: Rows of the contract.
+        after: Rows of the contract, with the same dimensions.
+        tolerance: What share of itself a value may be off and still be the same.
+    """
+    both = _joined(before, after)
+    both = both.filter(pc.is_valid(both[_AFTER]))
+    then, now = both[_BEFORE], both[_AFTER]
+    allowed = pc.multiply(pc.max_element_wise(pc.abs(then), pc.abs(now)), tolerance)
+    same = pc.fill_null(pc.less_equal(pc.abs(pc.subtract(now, then)), allowed), fill_value=False)
+    columns = both.append_column(VALUE, pc.if_else(same, then, now))
+    return columns.select(after.column_names).cast(after.schema)
+
+
 def exact_total(rows: pa.Table) -> str:
     """Return the exact sum of all values, as a decimal number without an exponent.
 

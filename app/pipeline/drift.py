@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from app.errors import shortened
 from app.periods import period_start, window_start
 from app.pipeline.contract import DATE, dimensions_of
-from app.pipeline.diff import diff_series, exact_total
+from app.pipeline.diff import diff_series, exact_total, settled
 from app.records import CachedSeries, SeriesMetadata, Window
 from app.reports import DatasetPolicy, DriftReport, DriftRule, MemberDrift
 
@@ -75,6 +75,9 @@ def _compared(
         return replace(
             report, members={}, total_before=total, total_after=total, history_before=end
         )
+    if metadata.report is not None and metadata.report.tolerance is not None:
+        # The source adds up anew for each answer, in any order.
+        rows = settled(before.rows, rows, metadata.report.tolerance)
     changed, first = _history(before.rows, rows, end)
     return replace(
         report,

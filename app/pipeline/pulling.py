@@ -30,6 +30,7 @@ from app.records import (
     CachedSeries,
     DatasetDefinition,
     Grain,
+    Page,
     ProgressCallback,
     PullMode,
     PullReport,
@@ -61,6 +62,26 @@ class Pulled:
     report: PullReport
     window_start: date | None = None
     verification: Verification | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One pull.
+
+    Attributes:
+        series: Its rows.
+        report: What it cost and how it was proved.
+        magnitudes: What the absolute values add up to; None if that was not asked.
+    """
+
+    series: NormalizedSeries
+    report: PullReport
+    magnitudes: pa.Table | None
+
+    def held_against(self, other: _Read) -> Verification:
+        """Compare it with the sums of the source, or with an earlier reading."""
+        rows, tolerance = self.series.rows, self.report.tolerance
+        return compare(other.series.rows, rows, self.magnitudes, tolerance)
 
 
 class Puller:
@@ -124,7 +145,8 @@ class Puller:
     async def _alone(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
     ) -> Found:
-        return *await self._steady(definition, since, progress), None
+        read = await self._steady(definition, since, progress)
+        return read.series, read.report, None
 
     async def _compared(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
@@ -133,18 +155,18 @@ class Puller:
         added_up = replace(definition, mode=PullMode.AGGREGATES)
         facts = replace(definition, mode=PullMode.FACTS)
         try:
-            other, _ = await self._steady(added_up, since, progress)
+            other = await self._steady(added_up, since, progress)
         except ModelNotFoundError:
             if definition.mode is PullMode.AGGREGATES:
                 raise
             return await self._reread(facts, since, progress)
-        series, report = await self._steady(facts, since, progress)
-        verification = await asyncio.to_thread(compare, other.rows, series.rows)
+        read = await self._steady(facts, since, progress, measured=True)
+        verification = await asyncio.to_thread(read.held_against, other)
         if verification.differing:
             # The data may have changed between the two pulls; then they agree now.
-            other, _ = await self._steady(added_up, since, progress)
-            verification = await asyncio.to_thread(compare, other.rows, series.rows)
-        return series, report, verification
+            other = await self._steady(added_up, since, progress)
+            verification = await asyncio.to_thread(read.held_against, other)
+        return read.series, read.report, verification
 
     async def _reread(
         self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
@@ -156,37 +178,54 @@ class Puller:
         Raises:
             DataChangedError: They never did.
         """
-        series, report = await self._steady(definition, since, progress)
+        read = await self._steady(definition, since, progress)
         for _ in range(RESTARTS + 1):
-            before = series
-            series, report = await self._steady(definition, since, progress)
-            verification = await asyncio.to_thread(compare, before.rows, series.rows)
+            before, read = read, await self._steady(definition, since, progress, measured=True)
+            verification = await asyncio.to_thread(read.held_against, before)
+            report = read.report
             if not verification.differing:
                 proved = "answer" if report.moment == "answer" else "readings"
-                return series, replace(report, moment=proved), verification
+                return read.series, replace(report, moment=proved), verification
             log.info("readings_differ", dataset=definition.name, points=verification.differing)
         raise DataChangedError.while_read(report.expected, report.received)
 
     async def _steady(
-        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
-    ) -> tuple[NormalizedSeries, PullReport]:
+        self,
+        definition: DatasetDefinition,
+        since: date | None,
+        progress: ProgressCallback | None,
+        *,
+        measured: bool = False,
+    ) -> _Read:
         """Pull until the data hold still for the length of a pull."""
         for restarts in range(RESTARTS + 1):
             try:
-                series, report = await self._once(definition, since, progress)
+                read = await self._once(definition, since, progress, measured=measured)
             except DataChangedError:
                 if restarts == RESTARTS:
                     raise
                 log.info("pull_restarted", dataset=definition.name, restarts=restarts + 1)
             else:
                 break
-        return series, replace(report, restarts=restarts)
+        return replace(read, report=replace(read.report, restarts=restarts))
 
     async def _once(
-        self, definition: DatasetDefinition, since: date | None, progress: ProgressCallback | None
-    ) -> tuple[NormalizedSeries, PullReport]:
+        self,
+        definition: DatasetDefinition,
+        since: date | None,
+        progress: ProgressCallback | None,
+        *,
+        measured: bool,
+    ) -> _Read:
         pull = self._sources[definition.source].pull(definition, progress, since=since)
         normalizer = Normalizer(definition)
+        magnitudes = Normalizer(definition) if measured else None
+
+        def add(page: Page) -> None:
+            normalizer.add(page)
+            if magnitudes is not None:
+                magnitudes.add(_absolute(page, definition.value_column))
+
         adding: asyncio.Future[None] = asyncio.ensure_future(asyncio.sleep(0))
         # Arrow keeps memory for each thread, and a thread that is new to it makes all of it anew.
         adder, loop = ThreadPoolExecutor(1), asyncio.get_running_loop()
@@ -195,14 +234,22 @@ class Puller:
                 async for page in pages:
                     # One page is added up while the next is read, and no more are held.
                     await adding
-                    adding = loop.run_in_executor(adder, normalizer.add, page)
+                    adding = loop.run_in_executor(adder, add, page)
             await adding
             series = await loop.run_in_executor(adder, normalizer.finish)
+            sizes = magnitudes and (await loop.run_in_executor(adder, magnitudes.finish)).rows
         finally:
             await asyncio.gather(adding, return_exceptions=True)
             adder.shutdown(wait=False)
         _check_days(definition, pull.report, series)
-        return series, pull.report
+        return _Read(series, pull.report, sizes)
+
+
+def _absolute(page: Page, column: str) -> Page:
+    """Return a page with the absolute values of its numbers."""
+    absolute = pc.replace_substring_regex(page.rows[column], "^-", "")
+    place = page.rows.schema.get_field_index(column)
+    return replace(page, rows=page.rows.set_column(place, column, absolute))
 
 
 def _same_basis(before: CachedSeries, report: PullReport) -> bool:

@@ -136,8 +136,10 @@ def decode_envelope(body: Body) -> Envelope:
     if "value" not in parts:
         raise _malformed("JSON without a 'value'")
     link = _scalar(parts, "@odata.nextlink")
+    # Some services write null for a list of nothing.
+    is_null = bytes(memoryview(parts["value"])[:1]) == b"n"
     return Envelope(
-        value=parts["value"],
+        value=msgspec.Raw(b"[]") if is_null else parts["value"],
         next_link=str(link) if link else None,
         count=_integer(parts, "@odata.count"),
         entities=_integer(parts, "@des.entitiesinpage"),

@@ -60,7 +60,7 @@ class SacSource:
         """Prepare a pull; nothing is sent before its pages are iterated."""
         return SacPull(
             self._models,
-            lambda: self.session(definition.model_id),
+            lambda: self.session(definition.model_id, trusting=definition.trust_count),
             definition,
             limits=self._limits,
             issued=lambda: self._tokens.issued,
@@ -79,8 +79,8 @@ class SacSource:
         model = await self._models.read(definition.model_id, session)
         return await read_labels(session, model, definition, self._limits.page_rows)
 
-    def session(self, model_id: str | None) -> Session:
+    def session(self, model_id: str | None, *, trusting: bool = True) -> Session:
         """Start the clock of a pull of one model, or of a look at the tenant as a whole."""
         budget = PullBudget(self._retrier(), self._limits.deadline_s)
         root = wire.provider_url(self._tenant_url, model_id) if model_id else self._tenant_url
-        return Session(self._transport, root, budget, self._tokens.token)
+        return Session(self._transport, root, budget, self._tokens.token, trusting)

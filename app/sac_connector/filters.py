@@ -54,9 +54,10 @@ def _conjuncts(words: list[str]) -> list[list[str]]:
     depth = 0
     for word in words:
         depth += {"(": 1, ")": -1}.get(word, 0)
-        if depth == 0 and word == "or":
+        # Some services read them in any letter case.
+        if depth == 0 and word.lower() == "or":
             return [words]
-        if depth == 0 and word == "and":
+        if depth == 0 and word.lower() == "and":
             parts.append([])
         else:
             parts[-1].append(word)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import pyarrow as pa
 
-from app.errors import QueryRefusedError, SourceAnswerError
+from app.errors import (
+    IncompletePullError,
+    ModelNotFoundError,
+    QueryRefusedError,
+    SourceAnswerError,
+)
 from app.sac_connector import answers, wire
 from app.sac_connector.auth import Clock, Token
 from app.sac_connector.bodies import Body
-from app.sac_connector.chain import Chain
+from app.sac_connector.chain import Chain, Decode
 from app.sac_connector.edmx import EntitySchema, parse_metadata
+from app.sac_connector.plan import AGGREGATES, PullPlan
 from app.sac_connector.transport import JSON, XML, ExportTransport, PullBudget
 
 # A dimension added to a model makes every earlier `$select` fail, so columns are kept briefly.
@@ -30,12 +36,14 @@ class Session:
         root: The model's service root.
         budget: Tries and time.
         token: Gets a token; called before the first request.
+        trusting: Whether numbers of rows that the tenant announces must be right.
     """
 
     transport: ExportTransport
     root: str
     budget: PullBudget
     token: Callable[[], Awaitable[Token]]
+    trusting: bool = True
 
     async def login(self) -> None:
         """Make sure that there is a token.
@@ -54,10 +62,12 @@ class Session:
         return await self.transport.get(url, self.budget, kind)
 
     async def count(self, query: wire.SetQuery) -> int | None:
-        """Ask how many rows a query has; None if the tenant does not say.
+        """Ask how many rows a query has; None if the tenant does not say, or is not believed.
 
         The probe is optional: some tenants refuse it (observed).
         """
+        if not self.trusting:
+            return None
         try:
             return answers.decode_envelope(await self.get(query.count())).count
         except (QueryRefusedError, SourceAnswerError):
@@ -71,7 +81,45 @@ class Session:
         Raises:
             SourceError: The request failed for good, or rows are missing.
         """
-        return await Chain(self.get, query, answers.RowDecoder(texts, measure).decode).table()
+        return await self.chain(query, answers.RowDecoder(texts, measure).decode).table()
+
+    async def sums(
+        self, plan: PullPlan, columns: tuple[str, ...], page_rows: int
+    ) -> pa.Table | None:
+        """Return what the tenant adds up by columns; None if it does not, or cannot be read."""
+        select = (*columns, plan.measure)
+        query = wire.SetQuery(
+            self.root, AGGREGATES, select, columns, plan.row_filter, page_rows, counted=True
+        )
+        # The tenant may count the records, and not their sums; these end by themselves as well.
+        for asked in (query, query.plain):
+            try:
+                return await self.table(asked, columns, plan.measure)
+            except IncompletePullError:
+                pass
+            except (QueryRefusedError, SourceAnswerError, ModelNotFoundError):
+                break
+        return None
+
+    def chain(
+        self,
+        query: wire.SetQuery,
+        decode: Decode,
+        expected: int | None = None,
+        *,
+        probed: bool = False,
+    ) -> Chain:
+        """Return the pages of a query, to be read.
+
+        Args:
+            query: What to ask for.
+            decode: Turns the rows of a page into a table.
+            expected: Rows that there are; None if that is not known.
+            probed: Whether to ask for that number before the first page.
+        """
+        probe = (lambda: self.count(query)) if probed else None
+        asked = query if self.trusting else replace(query, counted=False)
+        return Chain(self.get, asked, decode, expected, probe, trusting=self.trusting)
 
     async def master(self, entity_set: str, texts: tuple[str, ...], page_rows: int) -> pa.Table:
         """Return columns of a master, all members; the first column is the member's id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from time import monotonic
 from typing import Final
@@ -18,7 +18,6 @@ from app.errors import (
     IncompletePullError,
     ModelNotFoundError,
     QueryRefusedError,
-    SourceAnswerError,
     UnknownColumnError,
 )
 from app.periods import id_of
@@ -32,16 +31,20 @@ from app.records import (
 )
 from app.sac_connector import answers, slices, wire
 from app.sac_connector.bodies import Body
-from app.sac_connector.chain import Chain, Fetched, merged
+from app.sac_connector.chain import Chain, Fetched
+from app.sac_connector.edmx import FACT_DATA
 from app.sac_connector.filters import joined, literal
 from app.sac_connector.masters import check_days
 from app.sac_connector.models import Model, ModelReader, Session
 from app.sac_connector.plan import AGGREGATES, PullPlan, plan_pull
 from app.sac_connector.readings import Reading, basis_of, prepare, rule_over_time
-from app.sac_connector.sums import AllTotals, ReadSums, Snapshot, adds_up
+from app.sac_connector.side_by_side import merged
+from app.sac_connector.sums import UNITS, AllTotals, ReadSums, Snapshot, tolerance
 
 # More ranges than run at once, so that a range with many rows does not leave the others idle.
 _RANGES_EACH: Final = 2
+# Where nobody says how many records were added up.
+_MANY_RECORDS: Final = 1_000_000
 # What an answer may be if the model has other columns or sets than when it was read.
 _MODEL_CHANGED: Final = (QueryRefusedError, ModelNotFoundError, UnknownColumnError)
 
@@ -92,14 +95,14 @@ class SacPull:
         self._issued = issued
         self._progress = progress
         self._since = since
-        self._expected: int | None = None
+        self._counted: int | None = None
         self._rows = self._pages = self._bytes = 0
         self._chains: list[Chain] = []
         self._keys: list[pa.Table] = []
         self._read: ReadSums | None = None
         self._accounts: set[str] = set()
         self._date_ids: set[str] = set()
-        self._basis, self._moment = "", "none"
+        self._basis, self._moment, self._unit = "", "none", 0.0
         self._rule: TimeAggregation | None = None
         self._report: PullReport | None = None
 
@@ -118,7 +121,9 @@ class SacPull:
             DataError: The model does not have what the definition asks for.
         """
         started, session = monotonic(), self._open()
-        first = await self._first_token(session)
+        # Before anything else, so that the first token is not counted as a renewal.
+        await session.login()
+        first = self._issued()
         known = self._models.knows(self._definition.model_id)
         try:
             async with aclosing(self._tried(session, known=known)) as pages:
@@ -141,6 +146,7 @@ class SacPull:
             time_aggregation=self._rule,
             basis=self._basis,
             moment="answer" if self._pages == 1 else self._moment,
+            tolerance=self._tolerance(),
         )
 
     async def _tried(self, session: Session, *, known: bool) -> AsyncGenerator[Page]:
@@ -159,22 +165,19 @@ class SacPull:
             async for page in pages:
                 yield page
 
-    async def _first_token(self, session: Session) -> int:
-        """Log in before anything else, and return how many tokens had been issued by then."""
-        await session.login()
-        return self._issued()
-
     async def _proved(self, session: Session) -> AsyncGenerator[Page]:
         definition, size, self._read = self._definition, self._limits.page_rows, None
         model = await self._models.read(definition.model_id, session)
         plan = plan_pull(definition, model.schema, model.entity_sets, self._condition())
         reading = await prepare(session, definition, plan, model, size)
         before, whole = await self._look(session, plan, model)
-        self._expected = before.count
+        self._counted = before.count
         self._chains = self._cut(session, plan, reading, before)
         self._chains[0].first = whole
+        self._unit = UNITS.get(model.schema.types.get(plan.measure, ""), 0.0)
         if before.totals is not None:
-            self._read = ReadSums(plan.texts, plan.measure)
+            records = await self._records(session, plan) if self._unit and plan.added_up else 0
+            self._read = ReadSums(plan.texts, plan.measure, self._unit, records)
         try:
             async with aclosing(merged(self._chains, self._limits.parallel)) as fetched:
                 async for page in fetched:
@@ -186,11 +189,11 @@ class SacPull:
             if await self._changed(session, plan, model, before):
                 raise self._data_changed() from error
             raise
-        if self._pages > 1 and (
-            await self._changed(session, plan, model, before)
-            or await self._mixed(session, plan, before)
-        ):
-            raise self._data_changed()
+        if self._pages > 1:
+            if await self._changed(session, plan, model, before):
+                raise self._data_changed()
+            if await self._mixed(session, plan, before):
+                raise self._other_sums() if self._expected is None else self._data_changed()
         self._check_keys()
         self._rule = rule_over_time(definition, plan, reading, frozenset(self._accounts))
         rule = definition.time_aggregation or self._rule or TimeAggregation.SUM
@@ -229,7 +232,9 @@ class SacPull:
         query = self._query(session, plan)
         count = None if plan.added_up else await session.count(query)
         small = count is not None and count <= self._limits.page_rows
-        whole = await self._whole_answer(session, query, count) if plan.added_up or small else None
+        whole = None
+        if session.trusting and (plan.added_up or small):
+            whole = await self._whole_answer(session, query, count)
         if whole is None:
             count = await session.count(query) if plan.added_up else count
             return Snapshot(count, await self._totals(session, plan, model)), None
@@ -254,30 +259,17 @@ class SacPull:
             return None
         totals = {}
         for column in plan.texts:
-            rows = await self._sums(session, plan, (column,))
+            rows = await session.sums(plan, (column,), self._limits.page_rows)
             if rows is None:
                 return None
             sums = zip(rows[column].to_pylist(), rows[plan.measure].to_pylist(), strict=True)
             totals[column] = dict(sums)
         return totals
 
-    async def _sums(
-        self, session: Session, plan: PullPlan, columns: tuple[str, ...]
-    ) -> pa.Table | None:
-        """Return what the tenant adds up by columns; None if it does not."""
-        query = wire.SetQuery(
-            session.root,
-            AGGREGATES,
-            (*columns, plan.measure),
-            columns,
-            plan.row_filter,
-            self._limits.page_rows,
-            counted=True,
-        )
-        try:
-            return await session.table(query, columns, plan.measure)
-        except (QueryRefusedError, SourceAnswerError, ModelNotFoundError):
-            return None
+    async def _records(self, session: Session, plan: PullPlan) -> int:
+        """Return how many records the tenant adds up, or more than it will be."""
+        query = replace(self._query(session, plan), entity_set=FACT_DATA)
+        return await session.count(query) or _MANY_RECORDS
 
     def _cut(
         self, session: Session, plan: PullPlan, reading: Reading, before: Snapshot
@@ -292,21 +284,17 @@ class SacPull:
             conditions = slices.ranges(column, [str(item) for item in ids], parallel * _RANGES_EACH)
         if not conditions:
             query = self._query(session, plan)
-            return [Chain(session.get, query, reading.decode, expected=before.count)]
+            return [session.chain(query, reading.decode, before.count)]
         return [
-            self._range(session, self._query(session, plan, condition), reading)
+            session.chain(self._query(session, plan, condition), reading.decode, probed=True)
             for condition in conditions
         ]
-
-    def _range(self, session: Session, query: wire.SetQuery, reading: Reading) -> Chain:
-        return Chain(session.get, query, reading.decode, probe=lambda: session.count(query))
 
     async def _accounted(self, page: Fetched, plan: PullPlan, reading: Reading) -> Page:
         self._pages += 1
         self._rows += page.rows.num_rows
         self._bytes += page.size_bytes
         if plan.added_up:
-            self._expected = self._expected or self._chains[0].expected
             self._keys.append(page.rows.select(plan.texts))
         if plan.account is not None and plan.account in page.rows.column_names:
             self._accounts |= _members(page.rows, plan.account)
@@ -329,7 +317,7 @@ class SacPull:
 
     def _check_ranges(self) -> None:
         """The ranges together must hold all rows, whatever each of them counted."""
-        if self._expected is not None and self._rows != self._expected:
+        if len(self._chains) > 1 and self._rows != self._expected:
             raise IncompletePullError(
                 f"SAP Analytics Cloud announced {self._expected} rows and sent {self._rows}. "
                 "Nothing was published.",
@@ -347,7 +335,9 @@ class SacPull:
         again = before.totals is not None
         after = Snapshot(count, await self._totals(session, plan, model) if again else None)
         self._moment = before.compared(after)
-        return before.differs(after)
+        if self._moment == "count" and self._expected is None:
+            self._moment = "none"  # what is no number of these rows proves nothing of them
+        return before.differs(after, self._read)
 
     async def _mixed(self, session: Session, plan: PullPlan, before: Snapshot) -> bool:
         """Whether the rows are of two moments that have the same sums, as after a re-posting.
@@ -360,12 +350,34 @@ class SacPull:
             return True
         if not self._read.differs(before.totals):
             return False
-        whole = await self._sums(session, plan, ())
-        by_date = before.totals[self._definition.date_column]
-        return whole is not None and adds_up(by_date, whole[plan.measure][0].as_py())
+        whole = await session.sums(plan, (), self._limits.page_rows)
+        column = self._definition.date_column
+        by_date = before.totals[column]
+        return whole is not None and self._read.adds_up(
+            column, by_date, whole[plan.measure][0].as_py()
+        )
+
+    @property
+    def _expected(self) -> int | None:
+        """Rows that were announced: of several ranges together, before any of them was read."""
+        return self._chains[0].expected if len(self._chains) == 1 else self._counted
+
+    def _tolerance(self) -> float | None:
+        if not self._unit:
+            return None
+        return tolerance(self._unit, self._rows) if self._read is None else self._read.tolerance
 
     def _data_changed(self) -> DataChangedError:
         return DataChangedError.while_read(self._expected, self._rows)
+
+    def _other_sums(self) -> IncompletePullError:
+        return IncompletePullError(
+            f"SAP Analytics Cloud sent {self._rows} rows, and adds up to other sums than they do: "
+            "rows are missing, or came twice. Nothing was published.",
+            expected_rows=None,
+            received_rows=self._rows,
+            next_step="Refresh again; if it stays, report it to SAP with the model's id.",
+        )
 
     def _check_keys(self) -> None:
         """What the tenant has added up holds each key once, or pages overlapped."""
@@ -379,6 +391,8 @@ class SacPull:
     def _proof(self) -> str:
         if self._expected is not None:
             return "count"
+        if any(chain.unheard for chain in self._chains):
+            return "links"
         return "entities" if all(chain.numbered for chain in self._chains) else "short_page"
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.pipeline.contract import series_schema
-from app.pipeline.diff import ChangedPoint, diff_series, exact_total
+from app.pipeline.diff import ChangedPoint, diff_series, exact_total, settled
 from tests.pipeline.samples import series
 
 KEYS = st.tuples(st.sampled_from([date(2024, m, 1) for m in (1, 2, 3)]), st.sampled_from("abc"))
@@ -48,6 +48,23 @@ def test_totals_are_exact(points: Points) -> None:
     """A total is the sum of the decimal numbers, to the last digit."""
     total = sum((Decimal(repr(value)) for value in points.values()), Decimal(0))
     assert Decimal(exact_total(table(points))) == total
+
+
+@given(before=POINTS, after=POINTS, share=st.sampled_from([0.0, 1e-9, 0.5]))
+def test_what_is_a_share_of_itself_off_is_settled(
+    before: Points, after: Points, share: float
+) -> None:
+    """Of two values that are the same as far as can be told the older one is kept."""
+    found = settled(table(before), table(after), share)
+    assert found.schema == table(after).schema
+    rows = {(row["date"], row["dim_region"]): row["value"] for row in found.to_pylist()}
+    assert rows == {
+        key: then
+        if (then := before.get(key)) is not None
+        and abs(then - now) <= share * max(abs(then), abs(now))
+        else now
+        for key, now in after.items()
+    }
 
 
 def test_the_first_points_are_listed_in_order() -> None:

@@ -14,7 +14,7 @@ from app.pipeline.contract import content_hash, date_bounds, series_schema, sort
 from app.pipeline.diff import exact_total
 from app.pipeline.drift import SHOWN, drift_of, forced
 from app.pipeline.series_metadata import decode_metadata, encode_metadata
-from app.records import CachedSeries, Grain, SeriesMetadata, Window
+from app.records import CachedSeries, Grain, PullReport, SeriesMetadata, Window
 from app.reports import DatasetPolicy, DriftReport, DriftRule
 
 Points = dict[tuple[int, str], float]
@@ -53,6 +53,20 @@ def a_version(
         content_hash=content_hash(rows),
     )
     return CachedSeries(rows=rows, metadata=metadata, version=0)
+
+
+def a_report(tolerance: float | None = None) -> PullReport:
+    """Return the report of a pull."""
+    return PullReport(
+        expected=4,
+        received=4,
+        pages=1,
+        proof="count",
+        mode="FactData",
+        bytes=1,
+        seconds=0.1,
+        tolerance=tolerance,
+    )
 
 
 def drift(
@@ -132,6 +146,17 @@ def test_plans_beyond_the_present_are_no_history() -> None:
     after = {**before, (11, "A"): 2.0, (12, "A"): 3.0}
     assert drift(before, after).history_before == date(2026, 11, 1)
     assert drift(before, after).history_changed == 0
+
+
+def test_doubles_that_were_added_up_in_another_order_have_not_changed() -> None:
+    """A last digit more or less, as far as the pull says that sums may be apart, is no change."""
+    after = {**BEFORE, (8, "B"): 0.1 * (1 + 2**-50), (10, "A"): 0.3}
+    old, new = a_version(BEFORE), a_version(after)
+    loose = replace(new.metadata, report=a_report(tolerance=1e-14))
+    for metadata, changed in ((loose, 0), (replace(loose, report=a_report()), 1)):
+        found = drift_of(old, new.rows, metadata, None, DatasetPolicy(drift_warn=ALL))
+        assert (found.history_changed, found.rows_after) == (changed, 4)
+        assert found.total_after != found.total_before
 
 
 def test_another_origin_is_not_compared() -> None:

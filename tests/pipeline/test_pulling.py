@@ -292,6 +292,22 @@ async def test_differences_are_reported_by_key() -> None:
     assert bench.points()[0] == ("2026-07-01", 1.0)
 
 
+@pytest.mark.parametrize(("tolerance", "differing"), [(None, 2), (1e-14, 1)])
+async def test_sums_of_doubles_are_held_against_the_size_of_their_records(
+    tolerance: float | None, differing: int
+) -> None:
+    """Records that nearly undo each other leave a sum of no digit that is sure."""
+    bench = Bench()
+    bench.table.tolerance = tolerance
+    undone = [("202607", "EMEA", "Bike", text) for text in ("1000000.1", "-1000000")]
+    bench.table.rows = [*undone, *HISTORY[1:]]
+    bench.table.added_up = [("202607", "EMEA", "Bike", "0.09999999997"), *HISTORY[1:4]]
+    outcome = await bench.service.refresh("default", options=VERIFY)
+    assert outcome.verification is not None
+    assert (outcome.verification.points, outcome.verification.differing) == (5, differing)
+    assert bench.points()[0] == ("2026-07-01", 0.1)
+
+
 async def test_data_that_changed_between_both_ways_is_no_difference() -> None:
     """The sums are asked for once more before it is said that they differ from the records."""
     bench = Bench()

@@ -46,6 +46,21 @@ def test_every_difference_is_found(
     assert told == {key: (first.get(key), second.get(key)) for key in differing}
 
 
+@given(POINTS, st.sampled_from([1e-9, 2e-6, 1.0]))
+def test_values_of_doubles_may_be_a_share_of_their_records_apart(
+    points: dict[tuple[int, str], float], apart: float
+) -> None:
+    """What counts is the size of the records, whose sum may be next to nothing."""
+    magnitudes = dict.fromkeys(points, 1000.0)
+    other = {key: value + apart for key, value in points.items()}
+    found = compare(series(other), series(points), series(magnitudes), 1e-9)
+    assert found.differing == (len(points) if apart > 1e-6 else 0)
+    assert (found.points, len(found.differences)) == (len(points), found.differing)
+    assert compare(series(other), series(points), series(magnitudes)).differing == len(points)
+    gone = compare(series({}), series(points), series(magnitudes), 1e-9)
+    assert gone.differing == len(points)
+
+
 def test_a_total_without_dimensions_can_be_compared() -> None:
     """A series of dates and values alone has the date as its only key."""
     schema = series_schema(())

@@ -81,7 +81,7 @@ def counted(rows: int) -> httpx.Response:
 
 def linked(rows: int, to: str, first: int = 0) -> httpx.Response:
     """Return a page with a link."""
-    return a_page(rows, link=f"FactData?$skiptoken={to}", first=first)
+    return a_page(rows, link=f"?$skiptoken={to}", first=first)
 
 
 def metadata(text: str = METADATA) -> httpx.Response:

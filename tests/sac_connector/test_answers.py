@@ -63,6 +63,15 @@ def test_what_an_envelope_does_not_say_is_none(absent: dict[str, None]) -> None:
     assert (found.count, found.entities, found.next_link) == (None, None, None)
 
 
+@given(st.none() | st.integers(0, 9), st.none() | TEXTS)
+def test_a_list_that_is_null_is_empty(number: int | None, link: str | None) -> None:
+    """Some services write null for a list of nothing, and all else of the answer holds."""
+    said = {"@odata.count": number, "@odata.nextLink": link}
+    nothing, empty = as_json({**said, "value": None}), as_json({**said, "value": []})
+    assert decode_envelope(nothing) == decode_envelope(empty)
+    assert outline(nothing) in {None, outline(empty)}
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

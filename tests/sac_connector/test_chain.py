@@ -1,10 +1,10 @@
-"""Chains of pages: each to its proved end, some side by side, and all stopped by one failure."""
+"""Chains of pages: each to its proved end, or refused in words."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
+from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,65 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import (
+    DeadlineExceededError,
     IncompletePullError,
     SourceAnswerError,
     SourceUnavailableError,
     UnsafeLinkError,
 )
-from app.sac_connector.answers import RowDecoder
-from app.sac_connector.chain import Chain, merged
+from app.sac_connector.chain import MOST_IDLE_PAGES, Chain
 from app.sac_connector.wire import SetQuery
+from tests.sac_connector.chained import DECODE, Answers, Tenant, body, query, skipped
 from tests.sac_connector.rig import ROOT, turns
-
-DECODE = RowDecoder(("Date",), "Amount").decode
-Answers = Callable[[str], bytes]
-
-
-def query(entity_set: str = "FactData", page_rows: int = 2) -> SetQuery:
-    """Return a query of a set with a date and an amount."""
-    return SetQuery(ROOT, entity_set, ("Date", "Amount"), ("Date",), None, page_rows)
-
-
-def skipped(url: str) -> int:
-    """Return how many rows an address leaves out."""
-    return int(parse_qs(urlsplit(url).query).get("$skip", ["0"])[0])
-
-
-def body(first: int, rows: int, **annotations: object) -> bytes:
-    """Return a page whose amounts count upwards."""
-    value = [{"Date": "202601", "Amount": number} for number in range(first, first + rows)]
-    return json.dumps({"value": value, **annotations}).encode()
-
-
-class Tenant:
-    """Serves rows by `$skip`, a capped page at a time, and remembers what runs at once.
-
-    Args:
-        rows: How many rows each entity set has.
-        cap: Rows per page at the most.
-    """
-
-    def __init__(self, rows: dict[str, int], cap: int = 2) -> None:
-        self._rows = rows
-        self._cap = cap
-        self.asked: list[str] = []
-        self.running = self.most = 0
-        self.failing: str | None = None
-
-    async def __call__(self, url: str) -> bytes:
-        """Answer a page."""
-        self.asked.append(url)
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            await turns(3)
-            name = urlsplit(url).path.rpartition("/")[2]
-            if name == self.failing:
-                raise SourceUnavailableError("It failed.", status=503)
-            skip = skipped(url)
-            return body(skip, max(0, min(self._cap, self._rows[name] - skip)))
-        finally:
-            self.running -= 1
 
 
 def rows(*amounts: int) -> str:
@@ -130,56 +81,189 @@ async def test_a_malformed_page_is_told_as_such(page: str) -> None:
     await turns()
 
 
-@given(st.lists(st.integers(0, 7), min_size=1, max_size=5), st.integers(1, 3), st.integers(1, 4))
-async def test_chains_side_by_side_give_every_row_once(
-    sizes: list[int], cap: int, parallel: int
-) -> None:
-    """Whatever their sizes, all rows of all chains come, and no more chains run than allowed."""
-    names = {f"Set{place}": size for place, size in enumerate(sizes)}
-    tenant = Tenant(names, cap)
-    chains = [Chain(tenant, query(name), DECODE, expected=size) for name, size in names.items()]
-    found = [page async for page in merged(chains, parallel)]
-    amounts = sorted(int(text) for page in found for text in page.rows["Amount"].to_pylist())
-    assert amounts == sorted(number for size in sizes for number in range(size))
-    assert [chain.received for chain in chains] == sizes
-    assert tenant.most <= parallel
-
-
-@pytest.mark.parametrize("parallel", [1, 2, 4])
-async def test_one_failure_stops_all_chains(parallel: int) -> None:
-    """The failure of one chain comes out as itself, and nothing runs on behind it."""
-    tenant = Tenant({f"Set{place}": 100 for place in range(4)})
-    tenant.failing = "Set1"
-    chains = [Chain(tenant, query(f"Set{place}"), DECODE, expected=100) for place in range(4)]
-    with pytest.raises(SourceUnavailableError):
-        async for _ in merged(chains, parallel):
-            pass
-    assert (tenant.running, len(asyncio.all_tasks())) == (0, 1)
-
-
-async def test_a_reader_that_leaves_stops_all_chains() -> None:
-    """Closing the merged pages ends what is under way in every chain."""
-    tenant = Tenant({f"Set{place}": 100 for place in range(3)})
-    chains = [Chain(tenant, query(f"Set{place}"), DECODE, expected=100) for place in range(3)]
-    pages = merged(chains, 3)
-    await anext(pages)
-    await pages.aclose()
-    asked = len(tenant.asked)
-    await turns(50)
-    assert (tenant.running, len(asyncio.all_tasks()), len(tenant.asked)) == (0, 1, asked)
-
-
 @given(st.integers(0, 9), st.integers(0, 9))
 async def test_a_known_count_decides_when_a_chain_is_whole(rows: int, expected: int) -> None:
     """With as many rows as announced the chain ends well, with others it does not."""
     chain = Chain(Tenant({"FactData": rows}), query(), DECODE, expected=expected)
-    # Pages of two rows, the first in any case; none behind the number that was announced.
-    read = min(rows, max(2, expected + expected % 2))
-    if read == expected:
+    # Pages of two rows, the first in any case; none behind the number that was announced. A number
+    # of no rows is none if there are some.
+    read = min(rows, max(2, expected + expected % 2)) if expected else rows
+    if read == expected or not expected:
+        expected = read
         assert (await chain.table()).num_rows == expected
         return
     with pytest.raises(IncompletePullError, match="Nothing was published"):
         await chain.table()
+
+
+def linked(step: Callable[[int], dict[str, object]]) -> tuple[Answers, list[str]]:
+    """Answer the n-th link with the n-th page, and `$skip` with nothing; note what was asked."""
+    asked = []
+
+    async def answer(url: str) -> bytes:
+        asked.append(url)
+        options = parse_qs(urlsplit(url).query)
+        if "$skip" in options:
+            return body(0, 0)
+        return json.dumps(step(int(options.get("$skiptoken", ["0"])[0]))).encode()
+
+    return answer, asked
+
+
+def a_page(numbers: range, to: int | None = None) -> dict[str, object]:
+    """Return a page of amounts and its link."""
+    value = [{"Date": "202601", "Amount": number} for number in numbers]
+    return {"value": value} | ({} if to is None else {"@odata.nextLink": f"?$skiptoken={to}"})
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=8), st.booleans(), st.booleans())
+async def test_links_that_lead_on_behind_the_last_row_end(
+    sizes: list[int], counted: bool, lists: bool
+) -> None:
+    """Pages without rows are gone through; with the count reached one of them is the end."""
+    total = sum(sizes)
+
+    def step(place: int) -> dict[str, object]:
+        sized = sizes[place] if place < len(sizes) else 0
+        before = sum(sizes[:place])
+        found = a_page(range(before, before + sized), place + 1)
+        return found if sized or lists else {**found, "value": None}
+
+    tenant, asked = linked(step)
+    chain = Chain(tenant, query(), DECODE, expected=total if counted else None)
+    if counted:
+        numbers = (await chain.table())["Amount"].to_pylist()
+        assert numbers == [str(number) for number in range(total)]
+        # The first page behind the last row, if that row is not known to be the last before.
+        assert len(asked) <= len(sizes) + 1
+        return
+    with pytest.raises(IncompletePullError, match="nothing new") as caught:
+        await chain.table()
+    assert caught.value.received_rows == total
+    assert len(asked) <= len(sizes) + MOST_IDLE_PAGES + 1
+
+
+@pytest.mark.parametrize("counted", [True, False])
+async def test_pages_that_bring_the_same_rows_again_end(counted: bool) -> None:
+    """The last page under ever new names: too many rows, or nothing new."""
+    tenant, asked = linked(lambda place: a_page(range(2), place + 1))
+    chain = Chain(tenant, query(), DECODE, expected=5 if counted else None)
+    with pytest.raises(IncompletePullError, match="came twice" if counted else "nothing new"):
+        await chain.table()
+    assert len(asked) == (4 if counted else MOST_IDLE_PAGES + 2)
+
+
+async def test_a_link_back_behind_the_last_row_is_no_circle() -> None:
+    """All rows that were announced are there, and a page that was read brings none."""
+    tenant, asked = linked(lambda place: a_page(range(2 * place, 2 * place + 2), min(place + 1, 2)))
+    assert (await Chain(tenant, query(), DECODE, expected=6).table()).num_rows == 6
+    assert len(asked) == 3
+
+
+async def test_a_page_that_links_to_itself_is_a_circle() -> None:
+    """It is not read again and again."""
+    tenant, asked = linked(lambda place: a_page(range(2), 1))
+    with pytest.raises(UnsafeLinkError, match="in a circle"):
+        await Chain(tenant, query(), DECODE, expected=9).table()
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("rows", [2, 4])
+async def test_a_tenant_that_does_not_hear_skip_doubles_no_row(rows: int) -> None:
+    """As many rows as announced, but twice the same page: one more is asked for."""
+
+    async def deaf(_: str) -> bytes:
+        return body(0, 2)
+
+    with pytest.raises(IncompletePullError, match=f"announced {rows + 2} rows and sent"):
+        await Chain(deaf, query(), DECODE, expected=rows + 2).table()
+
+
+@pytest.mark.parametrize("links", [False, True], ids=["no link", "the old link"])
+async def test_a_cap_behind_links_and_no_ear_for_skip_double_no_row(links: bool) -> None:
+    """The first page came by its address and comes again for `$skip`; the number fits, no more."""
+
+    async def answer(url: str) -> bytes:
+        if "$skiptoken" in url:
+            return body(2, 2)
+        linked = links or "$skip" not in url
+        return body(0, 2, **({"@odata.nextLink": "?$skiptoken=b"} if linked else {}))
+
+    with pytest.raises((IncompletePullError, UnsafeLinkError), match=r"came (twice|again)"):
+        await Chain(answer, query(), DECODE, expected=6).table()
+
+
+@pytest.mark.parametrize("cap", [1, 2, 4])
+@pytest.mark.parametrize("links", [True, False])
+async def test_without_a_number_the_last_link_is_the_word_of_a_tenant_that_hears_no_skip(
+    cap: int, links: bool
+) -> None:
+    """The first page that comes again is left out; if nothing was linked there may be more."""
+
+    async def answer(url: str) -> bytes:
+        place = int(parse_qs(urlsplit(url).query).get("$skiptoken", ["0"])[0])
+        linked = {"@odata.nextLink": f"?$skiptoken={place + cap}"} if place + cap < 8 else {}
+        return body(place, cap, **(linked if links else {}))
+
+    chain = Chain(answer, query(), DECODE)
+    if links:
+        numbers = (await chain.table())["Amount"].to_pylist()
+        assert (numbers, chain.unheard) == ([str(number) for number in range(8)], True)
+        return
+    with pytest.raises(IncompletePullError, match=r"again whatever is to be|nothing new"):
+        await chain.table()
+
+
+async def test_pages_that_are_the_same_by_right_are_read() -> None:
+    """Records of one key and value may fill whole pages."""
+    total = 2 * MOST_IDLE_PAGES + 6
+    tenant = Tenant({"FactData": total})
+
+    async def alike(url: str) -> bytes:
+        found = json.loads(await tenant(url))
+        return json.dumps({"value": [{**row, "Amount": 7} for row in found["value"]]}).encode()
+
+    assert (await Chain(alike, query(), DECODE, expected=total).table()).num_rows == total
+
+
+async def test_numbers_of_rows_may_be_left_unheard() -> None:
+    """A chain that trusts nobody is read to an empty page, whatever is announced."""
+
+    async def answer(url: str) -> bytes:
+        rows = max(0, min(2, 5 - skipped(url)))
+        return body(skipped(url), rows, **{"@odata.count": 3, "@des.entitiesInPage": 9})
+
+    chain = Chain(answer, query(), DECODE, trusting=False)
+    assert (await chain.table()).num_rows == 5
+    assert (chain.expected, chain.numbered) == (None, False)
+    with pytest.raises(IncompletePullError, match=r"Page 1 announced 9 .*trust_count = false"):
+        await Chain(answer, query(), DECODE).table()
+
+
+@pytest.mark.parametrize("expected", [None, 9])
+async def test_whoever_is_out_of_time_says_how_far_it_came(expected: int | None) -> None:
+    """Pages may be without end, and narrowing the filter is no help then."""
+    place = count()
+
+    async def answer(_: str) -> bytes:
+        if (number := next(place)) == 2:
+            raise DeadlineExceededError("It took too long.", next_step="Raise the deadline.")
+        return json.dumps(a_page(range(number, number + 1), number + 1)).encode()
+
+    with pytest.raises(DeadlineExceededError) as caught:
+        await Chain(answer, query(), DECODE, expected=expected).table()
+    announced = "no number of" if expected is None else "9"
+    assert str(caught.value) == (
+        f"It took too long. It had 2 rows on 2 pages; {announced} rows had been announced. Raise "
+        "the deadline. If the model has no more rows than that, its pages do not end: report it to "
+        "SAP with the model's id."
+    )
+
+    async def never(_: str) -> bytes:
+        raise DeadlineExceededError("It took too long.")
+
+    with pytest.raises(DeadlineExceededError, match=r"^It took too long\.$"):
+        await Chain(never, query(), DECODE).table()
 
 
 async def test_the_count_of_the_first_page_is_the_one_that_counts() -> None:

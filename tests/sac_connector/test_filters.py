@@ -24,6 +24,8 @@ TEXTS = st.text(max_size=12)
         ("Version ne 'x'", None),
         ("Version eq 'x' or Version eq 'y'", None),
         ("Region eq 'a' and Version eq 'x' or Version eq 'y'", None),
+        ("Region eq 'a' AND Version eq 'x' OR Version eq 'y'", None),
+        ("Region eq 'a' AND Version eq 'x'", "x"),
         ("not (Version eq 'x')", None),
         ("Region eq 'Version eq ''x'''", None),
         ("Versions eq 'x'", None),

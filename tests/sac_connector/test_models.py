@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import pytest
 
 from app.errors import AccessDeniedError, SourceUnavailableError
+from app.records import PullMode
+from app.sac_connector.answers import RowDecoder
+from app.sac_connector.edmx import EntitySchema
 from app.sac_connector.models import Model, ModelReader
+from app.sac_connector.plan import plan_pull
 from app.sac_connector.retry import RetryPolicy
 from app.sac_connector.wire import SetQuery
 from tests.sac_connector.rig import (
@@ -19,6 +24,7 @@ from tests.sac_connector.rig import (
     Rig,
     a_page,
     connected,
+    counted,
     refusal,
 )
 
@@ -85,6 +91,53 @@ async def test_a_size_that_is_not_told_is_none(reply: Reply, count: int | None) 
     """The probe is a courtesy of the tenant: without it a pull proves itself by other means."""
     async with connected(FakeTenant([reply])) as rig:
         assert await rig.source.session(DEFINITION.model_id).count(QUERY) == count
+
+
+async def test_numbers_of_rows_may_be_left_unasked() -> None:
+    """Of a tenant whose numbers are not trusted none is asked for, and tables are read on."""
+    tenant = FakeTenant([a_page(2), a_page(0)])
+    async with connected(tenant) as rig:
+        session = replace(rig.source.session(DEFINITION.model_id), trusting=False)
+        assert await session.count(QUERY) is None
+        assert (await session.table(QUERY, ("Date",))).num_rows == 2
+    assert tenant.shapes == ["first", "skip 2"]
+
+
+async def test_ranges_ask_for_their_size_before_their_first_page() -> None:
+    """A chain asks for the number of its rows if it is told to."""
+    tenant = FakeTenant([counted(2), a_page(2)])
+    async with connected(tenant) as rig:
+        session = rig.source.session(DEFINITION.model_id)
+        decode = RowDecoder(("Date",), None).decode
+        assert (await session.chain(QUERY, decode, probed=True).table()).num_rows == 2
+    assert tenant.shapes == ["count", "first"]
+
+
+@pytest.mark.parametrize(
+    ("replies", "rows"),
+    [
+        ([a_page(2, count=2)], 2),
+        ([a_page(2, count=9), a_page(0), a_page(2), a_page(0)], 2),
+        ([a_page(2, count=1), a_page(2, count=1), a_page(0)], 2),
+        ([a_page(2, count=1), refusal(400)], None),
+        ([refusal(400), refusal(400)], None),
+        ([refusal(404, "3707")], None),
+        ([httpx.Response(200, json={"value": 1})], None),
+        ([httpx.Response(200, json={"value": [], "@des.entitiesInPage": 1})] * 2, None),
+    ],
+    ids=["counted", "records counted", "a page counted", "then refused", "refused", "no set",
+         "no rows", "not whole"],
+)  # fmt: skip
+async def test_sums_are_read_or_there_are_none(replies: list[Reply], rows: int | None) -> None:
+    """A tenant may count the records behind sums; they end by themselves as well."""
+    plan = plan_pull(
+        replace(DEFINITION, mode=PullMode.AGGREGATES),
+        EntitySchema(("Date", "Region"), ("Amount",)),
+        frozenset({"FactDataAggregation"}),
+    )
+    async with connected(FakeTenant(replies)) as rig:
+        sums = await rig.source.session(DEFINITION.model_id).sums(plan, ("Date",), 2)
+    assert (None if sums is None else sums.num_rows) == rows
 
 
 async def test_a_size_that_may_not_be_asked_for_is_an_error() -> None:

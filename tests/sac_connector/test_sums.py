@@ -2,13 +2,14 @@
 
 from collections import defaultdict
 from decimal import Context, Decimal
+from random import Random
 
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.sac_connector.sums import ReadSums, Snapshot, adds_up
+from app.sac_connector.sums import UNITS, ReadSums, Snapshot, tolerance
 
 EXACT = Context(prec=2_000)
 DATES = st.sampled_from(["202401", "202402", "#", "", None])
@@ -96,19 +97,95 @@ def test_a_sum_of_the_tenant_that_is_no_number_says_nothing(found: str) -> None:
     assert sums.differs(TWO)
 
 
+def having_read(rows: Rows, unit: float = 0.0) -> ReadSums:
+    """Return the sums of rows."""
+    sums = ReadSums(COLUMNS, "V", unit)
+    sums.add(a_table(rows))
+    return sums
+
+
 @given(ROWS)
 def test_sums_give_the_whole(rows: Rows) -> None:
     """Sums by date add up to the sum of all; of one date alone nobody can tell."""
     totals = in_plain_arithmetic(rows)["Date"]
     whole = sum_of([Decimal(value) for _, _, value in rows if value is not None])
-    assert adds_up(totals, format(whole, "f")) == (len(totals) > 1)
-    assert not adds_up(totals, format(EXACT.add(whole, Decimal(1)), "f"))
+    read = having_read(rows)
+    assert read.adds_up("Date", totals, format(whole, "f")) == (len(totals) > 1)
+    assert not read.adds_up("Date", totals, format(EXACT.add(whole, Decimal(1)), "f"))
 
 
 @pytest.mark.parametrize("whole", [None, "n/a", "7"])
 def test_maxima_and_last_values_are_no_sums(whole: str | None) -> None:
     """A whole that is not the sum of its dates shows a measure that is not added up."""
-    assert not adds_up({"202401": "5", "202402": "7"}, whole)
+    maxima: dict[str | None, str | None] = {"202401": "5", "202402": "7"}
+    assert not having_read([]).adds_up("Date", maxima, whole)
+
+
+DOUBLE = UNITS["Edm.Double"]
+DOUBLES = st.lists(
+    st.tuples(DATES, REGIONS, st.floats(-1e200, 1e200).map(repr)), min_size=2, max_size=30
+)
+
+
+def in_doubles(rows: Rows) -> dict[str, dict[str | None, str | None]]:
+    """Add up rows as a tenant does that calculates with doubles, one row after the other."""
+    totals: dict[str, dict[str | None, float]] = {column: {} for column in COLUMNS}
+    for row in rows:
+        for place, sums in enumerate(totals.values()):
+            sums[row[place]] = sums.get(row[place], 0.0) + float(row[2] or 0)
+    return {
+        column: {member: repr(value) for member, value in sums.items()}
+        for column, sums in totals.items()
+    }
+
+
+@given(DOUBLES, st.randoms())
+def test_doubles_may_be_added_up_in_any_order(rows: Rows, order: Random) -> None:
+    """What two orders of the same numbers give is the same, and is the sum of what was read."""
+    read, one = having_read(rows, DOUBLE), in_doubles(rows)
+    order.shuffle(rows)
+    other = in_doubles(rows)
+    assert read.same(one, other)
+    assert not Snapshot(3, one).differs(Snapshot(3, other), read)
+    assert not read.differs(other)
+    whole = repr(sum(float(value or 0) for _, _, value in rows))
+    assert read.adds_up("Date", one["Date"], whole) == (len(one["Date"]) > 1)
+
+
+@given(DOUBLES, st.integers(0, 29), st.sampled_from([1e-12, 0.5, -3.0]))
+def test_a_double_that_changed_shows(rows: Rows, place: int, by: float) -> None:
+    """A change of more than the order of the additions explains is a change."""
+    read, before = having_read(rows, DOUBLE), in_doubles(rows)
+    changed = rows[place % len(rows)]
+    size = sum(abs(float(value or 0)) for _, _, value in rows)
+    more = repr(float(changed[2] or 0) + size * by)
+    rows[place % len(rows)] = (*changed[:2], more)
+    after = in_doubles(rows)
+    assert read.same(before, after) == (size == 0)
+    assert read.differs(after) == (size != 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [("1.00", "1", True), ("1", "1.0000000000000002", False), ("n/a", "n/a", True),
+     ("n/a", "1", False), (None, "0", True)],
+)  # fmt: skip
+def test_decimals_are_the_same_or_not(one: str | None, other: str | None, same: bool) -> None:
+    """A number may be written in several ways; no other is the same, however near."""
+    read = having_read([("202401", "EMEA", "1")])
+    assert read.same({"Date": {"202401": one}}, {"Date": {"202401": other}}) == same
+    assert not read.same({"Date": {"202401": one}}, {"Date": {"202402": one}})
+
+
+def test_what_was_added_up_before_counts_as_its_records() -> None:
+    """A bound from the rows of an answer alone would be too tight for sums of many records."""
+    rows: Rows = [("202401", "EMEA", "1"), ("202401", "APJ", "1"), ("202402", "APJ", "1")]
+    few, many = having_read(rows, DOUBLE), ReadSums(COLUMNS, "V", DOUBLE, 1_000)
+    many.add(a_table(rows))
+    assert few.tolerance == tolerance(DOUBLE, 2)
+    assert many.tolerance == tolerance(DOUBLE, 1_002)
+    assert having_read([], DOUBLE).tolerance == tolerance(DOUBLE, 0)
+    assert having_read(rows).tolerance == 0
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import httpx
 import pytest
@@ -133,6 +134,11 @@ def test_a_link_may_have_three_shapes(token: str, port: str) -> None:
 @pytest.mark.parametrize(
     "link",
     [
+        "https://evil.example/FactData?$skiptoken=a",
+        "http://tenant.example/FactData?$skiptoken=a",
+        "//evil.example/api/v1/dataexport/providers/sac/CMODEL/FactData?$skiptoken=a",
+        "https://[fe80::1%25eth0]/FactData?$skiptoken=a",
+        "https://[fe80::1%eth0]/FactData?$skiptoken=a",
         "https://evil.example/FactData",
         "http://tenant.example/FactData",
         "https://tenant.example:8443/FactData",
@@ -160,6 +166,130 @@ def test_a_link_that_could_carry_the_bearer_away_is_refused(link: str) -> None:
     with pytest.raises(UnsafeLinkError, match="no token was sent there") as caught:
         resolve_link(PAGE_URL, link)
     assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "FactData",
+        "FactData?",
+        "",
+        " ",
+        "MasterData?$skiptoken=a",
+        "FactData/x?$skiptoken=a",
+        "FactData(1)?$skiptoken=a",
+        "FactData#a?$skiptoken=a",
+        "FactData%23?$skiptoken=a",
+        "../COTHER/FactData?$skiptoken=a",
+        "%2e%2e/CMODEL/FactData?$skiptoken=a",
+        "/FactData?$skiptoken=a",
+        "https://tenant.example?$skiptoken=a",
+        "/api/v1/dataexport/providers/sac/COTHER/FactData?$skiptoken=a",
+        "/api/v1/dataexport/providers/sac//CMODEL/FactData?$skiptoken=a",
+    ],
+)
+def test_a_link_to_other_data_is_refused(link: str) -> None:
+    """The next page is one of the same rows; another set or model, or all rows, is none."""
+    with pytest.raises(UnsafeLinkError, match="something else than further rows of FactData"):
+        resolve_link(PAGE_URL, link, "Region ne '#'")
+
+
+@pytest.mark.parametrize(
+    ("link", "asked"),
+    [
+        ("./FactData?$skiptoken=a", "$skiptoken=a"),
+        ("../CMODEL/FactData?$skiptoken=a", "$skiptoken=a"),
+        ("%46actData?$skiptoken=a", "$skiptoken=a"),
+        ("?$skiptoken=a#b", "$skiptoken=a%23b"),
+        ('?$skiptoken=a b&c=Ä\\"', "$skiptoken=a%20b&c=%C3%84%5C%22"),
+        ("?$skiptoken=a+b%2Bc%2523", "$skiptoken=a+b%2Bc%2523"),
+        ("?$skiptoken=100%", "$skiptoken=100%25"),
+        ("?$skiptoken=it's|x&&pagesize=2&", "$skiptoken=it's%7Cx&&pagesize=2&"),
+        ("?$skip=1?x", "$skip=1?x"),
+        ("?a", "a"),
+    ],
+)
+def test_what_a_link_may_not_hold_is_encoded(link: str, asked: str) -> None:
+    """A sign that can mean one thing only is written so; a token is asked for as it is."""
+    assert resolve_link(PAGE_URL, link, "Region ne '#'") == f"{PAGE_URL}?{asked}"
+
+
+OURS = "Region ne '#' and Name eq 'R&D 50%'"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "$skiptoken=a\nb",
+        "$skiptoken=\x00",
+        "$skiptoken=\x7f",
+        "$skiptoken=\ud800",
+        "$skiptoken=50%&x=%20",
+        "$skiptoken='R&D'",
+        "$filter=Region%20ne%20'",
+        "$filter=Region ne '%23' and Name eq 'R",
+        "$filter=Region%20ne%20'%23'&$skiptoken=a",
+        "$filter=Region ne '#' and Name eq 'R%26D 50+'&$skiptoken=a",
+        "%24filter=Region%20eq%20'EMEA'&$skiptoken=a",
+        f"$filter={OURS}&$filter=Region eq 'EMEA'&$skiptoken=a",
+    ],
+)
+def test_a_link_that_may_mean_several_things_is_refused(query: str) -> None:
+    """Control characters, values cut at an `&`, other filters: nobody can tell what was meant."""
+    with pytest.raises(UnsafeLinkError, match="nobody can tell what it asks for"):
+        resolve_link(PAGE_URL, f"FactData?{query}", OURS)
+
+
+@pytest.mark.parametrize(
+    "row_filter",
+    ["(Region ne '#') and (Name eq 'R&D 50%') and Date gt '202401'", OURS.replace(" and", "  and")],
+)
+def test_a_tenant_may_write_the_filter_in_its_own_words(row_filter: str) -> None:
+    """What names all members of ours may be the same rows, or those behind the last one."""
+    query = query_string({"$filter": row_filter, "$top": 5})
+    assert resolve_link(PAGE_URL, f"FactData?{query}", OURS) == f"{PAGE_URL}?{query}"
+    assert resolve_link(PAGE_URL, f"FactData?{query}") == f"{PAGE_URL}?{query}"
+
+
+WRITTEN = st.sampled_from(
+    [
+        str,
+        quote,
+        lambda text: text.replace(" ", "%20"),
+        lambda text: quote(text, safe="#&+'$,;/?:@=!*()"),
+        lambda text: quote(text, safe="").replace("%20", "+"),
+        lambda text: quote(quote(text)),
+    ]
+)
+SIGNS = st.text(st.sampled_from("#&+%=2350 'aä\\?/$\u200b\n"), max_size=8)
+
+
+@given(SIGNS, st.text("ab#&%=+' ", max_size=6), WRITTEN)
+def test_a_link_asks_with_our_filter_or_not_at_all(
+    member: str, name: str, written: Callable[[str], str]
+) -> None:
+    """However a link writes the filter: what arrives is the filter, or nothing is asked for."""
+    row_filter = f"Region ne {literal(member)} and Name eq {literal(name)}"
+    link = f"FactData?$count=true&$filter={written(row_filter)}&$skiptoken=a"
+    try:
+        target = resolve_link(PAGE_URL, link, row_filter)
+    except UnsafeLinkError:
+        return
+    options = parse_qs(urlsplit(target).query, strict_parsing=True)
+    assert options == {"$count": ["true"], "$filter": [row_filter], "$skiptoken": ["a"]}
+    assert httpx.URL(target).raw_path.decode() == target.removeprefix(TENANT_URL)
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
+    st.sampled_from(["$skiptoken", "x"]),
+)
+def test_a_token_arrives_as_it_was_written(token: str, name: str) -> None:
+    """Whatever a tenant names its pages by, and encodes as it should be, is not touched."""
+    query = f"{name}={quote(token)}"
+    target = resolve_link(PAGE_URL, f"FactData?{query}", OURS)
+    assert target == f"{PAGE_URL}?{query}"
+    assert httpx.URL(target).raw_path.decode() == target.removeprefix(TENANT_URL)
 
 
 @given(
