@@ -12,7 +12,6 @@ import pyarrow as pa
 from app.errors import QueryRefusedError, SourceAnswerError
 from app.sac_connector import answers, wire
 from app.sac_connector.auth import Clock, Token
-from app.sac_connector.bodies import Body
 from app.sac_connector.chain import Chain
 from app.sac_connector.edmx import EntitySchema, parse_metadata
 from app.sac_connector.transport import JSON, XML, ExportTransport, PullBudget
@@ -45,7 +44,7 @@ class Session:
         """
         await self.budget.within(self.budget.retrier.call(self.token))
 
-    async def get(self, url: str, kind: str = JSON) -> Body:
+    async def get(self, url: str, kind: str = JSON) -> bytes:
         """Return the body of a good answer.
 
         Raises:
