@@ -14,7 +14,8 @@ from app.sac_connector import answers, wire
 from app.sac_connector.auth import Clock, Token
 from app.sac_connector.chain import Chain
 from app.sac_connector.edmx import EntitySchema, parse_metadata
-from app.sac_connector.transport import JSON, XML, ExportTransport, PullBudget
+from app.sac_connector.faults import JSON, XML
+from app.sac_connector.transport import ExportTransport, PullBudget
 
 # A dimension added to a model makes every earlier `$select` fail, so columns are kept briefly.
 _LIFETIME: Final = timedelta(minutes=5)

@@ -8,16 +8,15 @@ from typing import Final, Protocol, TypeVar
 
 import httpx
 
-from app.errors import DeadlineExceededError, SourceAnswerError, SourceError
+from app.errors import DeadlineExceededError, SourceAnswerError
 from app.sac_connector.auth import Clock
-from app.sac_connector.faults import CLIENT_ERRORS, Answer, export_fault, transport_fault
+from app.sac_connector.faults import JSON, data_fault, export_fault
+from app.sac_connector.http_answer import Answer
+from app.sac_connector.network import CLIENT_ERRORS, transport_fault
 from app.sac_connector.retry import Retrier
 from app.sac_connector.wire import CUSTOM_AUTH_HEADERS
 
 T = TypeVar("T")
-JSON: Final = "json"
-XML: Final = "xml"
-_LONGEST_TYPE: Final = 60
 # Far more than a page of data; what is larger would fill the memory.
 LARGEST_BODY_BYTES: Final = 256 * 1024 * 1024
 
@@ -102,14 +101,13 @@ class ExportTransport:
                     "GET", url, auth=self._auth, headers=headers, follow_redirects=False
                 ) as response,
             ):
-                body = await _read(response)
+                answer = Answer.of(response, await _read(response))
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
-        answer = Answer(response.status_code, response.headers, body)
-        fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)
+        fault = export_fault(answer, self._clock.now()) or data_fault(answer, kind)
         if fault is not None:
             raise fault
-        return body
+        return answer.data
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -130,14 +128,3 @@ async def _read(response: httpx.Response) -> bytes:
             )
         parts.append(part)
     return b"".join(parts)
-
-
-def _wrong_type(answer: Answer, kind: str) -> SourceError | None:
-    found = answer.headers.get("content-type", "")
-    if kind in found.lower():
-        return None
-    return SourceAnswerError(
-        f"SAP Analytics Cloud answered with the content type '{found[:_LONGEST_TYPE]}' instead "
-        f"of {kind}.",
-        next_step="Check SAC_TENANT_URL and any proxy between here and the tenant.",
-    )

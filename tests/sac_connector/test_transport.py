@@ -10,7 +10,7 @@ import pytest
 
 from app.errors import DeadlineExceededError, SourceAnswerError
 from app.sac_connector import transport
-from app.sac_connector.transport import XML
+from app.sac_connector.faults import XML
 from tests.sac_connector.rig import PAGE_URL, FakeTenant, a_page, connected, metadata, refusal
 
 
@@ -104,7 +104,7 @@ async def test_an_answer_that_would_fill_the_memory_is_refused(
 ) -> None:
     """The limit is that of the body as it is held: a small compressed body may hide a large one."""
     monkeypatch.setattr(transport, "LARGEST_BODY_BYTES", 3 << 20)
-    fits, exceeds = (b"{}" + b" " * ((3 << 20) - 2 + more) for more in (0, 1))
+    fits, exceeds = (b"{" + b" " * ((3 << 20) - 2 + more) + b"}" for more in (0, 1))
     headers = {"content-type": "application/json", "content-encoding": coding or "identity"}
     replies = [
         httpx.Response(200, content=gzip.compress(body) if coding else body, headers=headers)
