@@ -45,7 +45,6 @@ from app.pipeline.standing import Standing
 from app.pipeline.turns import OncePerTurn
 from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.reports import DatasetPolicy
-from app.sac_connector import large_reads
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProbe, TokenProvider
 from app.sac_connector.export import SacSource
 from app.sac_connector.pull import PullLimits
@@ -167,9 +166,7 @@ def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
     """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
-    reads = large_reads.transport(settings.sac_tenant_url, settings.sac_token_url)
-    client = TracedClient(timeout=timeout, follow_redirects=False, transport=reads)
-    async with client:
+    async with TracedClient(timeout=timeout, follow_redirects=False) as client:
         yield client
 
 

@@ -20,6 +20,7 @@ OURS = (
     *("SAC_", "CACHE_", "DATASETS_", "LOG_", "STALE_", "EXPIRE_", "REFRESH_", "BREAKER_"),
     *("QUERY_", "CORS_", "ANSWER_", "SHUTDOWN_", "OTEL_"),
     *("ENVIRONMENT", "API_", "OIDC_", "RATE_LIMIT"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_"),
 )
 
 # No deadline per example: a busy machine is not a fault. An absolute path for the examples that

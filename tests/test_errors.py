@@ -1,5 +1,6 @@
 """The tree of errors: one root, one code each, and `docs/errors.md` lists them all."""
 
+import errno
 import importlib
 import inspect
 import json
@@ -15,19 +16,16 @@ import pytest
 import app
 from app import errors
 from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem, SeriesError, SourceError
-from app.sac_connector.faults import (
-    CHECK_LOGIN_URL,
-    CHECK_TENANT_URL,
-    Answer,
-    export_fault,
-    token_fault,
-    transport_fault,
-)
+from app.sac_connector.faults import JSON, data_fault, export_fault, token_fault
+from app.sac_connector.http_answer import Answer
+from app.sac_connector.network import transport_fault
+from app.sac_connector.proxies import LOGIN_SETTING, TENANT_SETTING
 from tests.errors_page import row_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 URL = "https://tenant.example/api"
+PLAIN_URL = "http://127.0.0.1:8090/api"
 HTML = b"<html><form action='https://idp.example'></form></html>"
 
 
@@ -58,22 +56,60 @@ def login_refusal(word: str, description: str = "Bad credentials") -> bytes:
     return json.dumps({"error": word, "error_description": description}).encode()
 
 
-def exported(status: int, body: bytes = b"", kind: str = "application/json") -> SourceError | None:
+def exported(
+    status: int,
+    body: bytes = b"",
+    kind: str = "application/json",
+    url: str = URL,
+    headers: dict[str, str] | None = None,
+) -> SourceError | None:
     """Name the fault of an answer of the export service."""
-    return export_fault(Answer(status, {"content-type": kind}, body), NOW)
+    return export_fault(Answer(status, {"content-type": kind, **(headers or {})}, body, url), NOW)
+
+
+def checked(body: bytes, kind: str = "application/json") -> SourceError | None:
+    """Name what is wrong with the body of a good answer."""
+    return data_fault(Answer(200, {"content-type": kind}, body, URL), JSON)
 
 
 def logged_in(status: int, body: bytes = b"", kind: str = "application/json") -> SourceError | None:
     """Name the fault of an answer of the token endpoint."""
-    return token_fault(Answer(status, {"content-type": kind}, body), NOW)
+    return token_fault(Answer(status, {"content-type": kind}, body, URL), NOW)
 
 
 def broken(
-    error: httpx.HTTPError, cause: Exception | None = None, check: str = CHECK_TENANT_URL
+    error: httpx.HTTPError, cause: Exception | None = None, setting: str = TENANT_SETTING
 ) -> SourceError:
     """Name the fault of a request that got no answer."""
     error.__cause__ = cause
-    return transport_fault(error, URL, check)
+    return transport_fault(error, URL, setting)
+
+
+def untrusted(code: int) -> ssl.SSLError:
+    """Return what is wrong with a certificate, as OpenSSL numbers it."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_code = code
+    return error
+
+
+def no_tls() -> ssl.SSLError:
+    """Return what is told of an answer that is no TLS."""
+    error = ssl.SSLError()
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
+def proxied(status: int | None, login: str = "") -> SourceError:
+    """Name what a proxy answered; None for a proxy that is dead."""
+    with pytest.MonkeyPatch.context() as context:
+        context.setenv("HTTPS_PROXY", f"http://{login}proxy.example:3128")
+        context.delenv("NO_PROXY", raising=False)
+        context.delenv("no_proxy", raising=False)
+        if status is None:
+            return broken(
+                httpx.ConnectError("failed"), ConnectionRefusedError(errno.ECONNREFUSED, "")
+            )
+        return broken(httpx.ProxyError(f"{status} Refused"))
 
 
 CASES = {
@@ -85,20 +121,53 @@ CASES = {
     ),
     "token: unknown tenant": logged_in(404, HTML, "text/html"),
     "token: a web page": logged_in(200, HTML, "text/html"),
+    "token: a web page of somebody else": logged_in(200, b"<html>Welcome</html>", "text/html"),
     "token: too many requests": logged_in(429),
     "token: overload": logged_in(503),
     "token: no such host": broken(
-        httpx.ConnectError("[Errno -2] Name or service not known"), check=CHECK_LOGIN_URL
+        httpx.ConnectError("[Errno -2] Name or service not known"), setting=LOGIN_SETTING
     ),
     "no such host": broken(httpx.ConnectError("[Errno -2] Name or service not known")),
-    "connection refused": broken(httpx.ConnectError("failed"), ConnectionRefusedError()),
-    "certificate not trusted": broken(
-        httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED]"), ssl.SSLError()
+    "connection refused": broken(
+        httpx.ConnectError("failed"), ConnectionRefusedError(errno.ECONNREFUSED, "refused")
     ),
+    "no name server": broken(httpx.ConnectError("Temporary failure in name resolution")),
+    "no route": broken(httpx.ConnectError("failed"), OSError(errno.ENETUNREACH, "unreachable")),
+    "no connection in time": broken(httpx.ConnectTimeout("")),
+    "certificate not trusted": broken(httpx.ConnectError(""), untrusted(18)),
+    "certificate expired": broken(httpx.ConnectError(""), untrusted(10)),
+    "certificate of another host": broken(httpx.ConnectError(""), untrusted(62)),
+    "no TLS on this port": broken(httpx.ConnectError(""), no_tls()),
+    "TLS wanted on this port": exported(
+        400, b"Client sent an HTTP request to an HTTPS server.", "text/plain", PLAIN_URL
+    ),
+    "broken off": broken(
+        httpx.RemoteProtocolError("Server disconnected without sending a response.")
+    ),
+    "no HTTP": broken(httpx.RemoteProtocolError("illegal status line")),
+    "proxy: wants a login": proxied(407),
+    "proxy: refused the login": proxied(407, "user:password@"),
+    "proxy: refused": proxied(403),
+    "proxy: does not reach the tenant": proxied(502),
+    "proxy: dead": proxied(None),
+    "network: wants a login": exported(511),
+    "gateway: wants a login": exported(401, headers={"www-authenticate": "Negotiate"}),
     "no answer in time": broken(httpx.ReadTimeout("")),
-    "connection broke": broken(httpx.RemoteProtocolError("")),
+    "connection broke": broken(httpx.ReadError("")),
+    "wrong coding": broken(httpx.DecodingError("")),
+    "compressed, and not declared": checked(b"\x1f\x8b"),
+    "cut off": checked(b'{"value":['),
+    "empty": checked(b""),
+    "no JSON": checked(b"hello"),
+    "another type": checked(b"{}", "text/plain"),
     "200 with a web page": exported(200, HTML, "text/html"),
-    "302 to a login": exported(302),
+    "200 with a web page of somebody else": exported(200, b"<html>Welcome</html>", "text/html"),
+    "200 with an error": exported(200, refusal()),
+    "200 [3401]": exported(200, refusal(3401)),
+    "302 to a login": exported(302, headers={"location": "https://idp.example/saml2/idp/sso"}),
+    "302 to another host": exported(302, headers={"location": "https://portal.example/"}),
+    "308 to a new address": exported(308, headers={"location": "https://new.example/api"}),
+    "304": exported(304),
     "400 [1402]": exported(400, refusal(1402)),
     "400 [3401]": exported(400, refusal(3401)),
     "404 [1305]": exported(404, refusal(1305)),
@@ -107,9 +176,12 @@ CASES = {
     "400": exported(400, refusal()),
     "401, with a new token as well": exported(401),
     "403": exported(403),
+    "403 with a web page": exported(403, b"<html>Blocked</html>", "text/html"),
     "404": exported(404),
+    "404 with a web page": exported(404, b"<html>Not found</html>", "text/html"),
     "406": exported(406),
     "408": exported(408),
+    "414": exported(414),
     "429": exported(429),
     "500, 502, 503, 504": exported(503),
 }

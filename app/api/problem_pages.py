@@ -31,6 +31,8 @@ REMEDIES: Final[Mapping[type[errors.SeriesError], str]] = {
     errors.SourceError: "Do what `detail` says; before that, asking again changes nothing.",
     errors.TransientSourceError: "Ask again later; `Retry-After` says when. If it lasts, check "
     "the network and the state of the tenant.",
+    errors.ProxyUnavailableError: "Ask again later; `Retry-After` says when. If it lasts, check "
+    "the proxy that `detail` names.",
     errors.DataError: "Correct the dataset or the model as `detail` says, and refresh.",
     errors.DriftRejectedError: "Look at what changed; POST /refresh with force publishes it.",
     errors.CacheError: "Do what `detail` says; CACHE_URI names the place of the cache.",

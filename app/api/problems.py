@@ -74,6 +74,9 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.HostNotFoundError: ProblemKind(
         _UNAVAILABLE, "The data source's host is not known", _SOON_S
     ),
+    errors.ProxyUnavailableError: ProblemKind(
+        _UNAVAILABLE, "The proxy before the data source fails for now", _SOON_S
+    ),
     errors.SourceTimeoutError: ProblemKind(
         _UNAVAILABLE, "The data source did not answer in time", _SOON_S
     ),
@@ -86,6 +89,11 @@ PROBLEMS: Final[Mapping[type[errors.SeriesError], ProblemKind]] = {
     errors.SourcePausedError: ProblemKind(
         _UNAVAILABLE, "The data source is left alone for a while", _SOON_S
     ),
+    errors.ProxyLoginError: ProblemKind(_UPSTREAM, "A proxy before the data source wants a login"),
+    errors.ProxyRefusedError: ProblemKind(
+        _UPSTREAM, "A proxy before the data source refused the request"
+    ),
+    errors.TlsError: ProblemKind(_UPSTREAM, "The data source cannot be reached by TLS"),
     errors.CertificateError: ProblemKind(_UPSTREAM, "The data source cannot be trusted"),
     errors.CredentialsRefusedError: ProblemKind(
         _UPSTREAM, "The data source refused the client credentials"

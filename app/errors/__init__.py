@@ -6,11 +6,15 @@
     │   ├── TransientSourceError     the same request may succeed later
     │   │   ├── SourceUnreachableError   no connection, or it broke in mid-answer
     │   │   │   └── HostNotFoundError    the name of the host is not known
+    │   │   ├── ProxyUnavailableError    the proxy is dead, or does not reach the tenant
     │   │   ├── SourceTimeoutError       no answer in time
     │   │   ├── RateLimitedError         429; may carry the wait the tenant asked for
     │   │   ├── SourceUnavailableError   5xx without a number of the export service
     │   │   └── SourcePausedError        it failed too often, and was not asked
-    │   ├── CertificateError         the server's certificate cannot be trusted
+    │   ├── ProxyLoginError          a proxy, or the network, wants a login of its own
+    │   ├── ProxyRefusedError        a proxy, firewall or gateway refused the request
+    │   ├── TlsError                 no encrypted connection comes about
+    │   │   └── CertificateError         the server's certificate cannot be trusted
     │   ├── CredentialsRefusedError  the token endpoint knows no such client and secret
     │   ├── GrantRefusedError        the client may not use client credentials
     │   │   └── GrantMissingError    the token endpoint saw no grant type at all
@@ -144,6 +148,9 @@ from app.errors.source import (
     LoginPageError,
     ModelNotFoundError,
     NotAcceptableError,
+    ProxyLoginError,
+    ProxyRefusedError,
+    ProxyUnavailableError,
     QueryRefusedError,
     RateLimitedError,
     RedirectedError,
@@ -153,6 +160,7 @@ from app.errors.source import (
     SourceTimeoutError,
     SourceUnavailableError,
     SourceUnreachableError,
+    TlsError,
     TokenEndpointError,
     TransientSourceError,
     UnsafeLinkError,
@@ -203,6 +211,9 @@ __all__ = [
     "ModelNotFoundError",
     "NotAcceptableError",
     "OperationEndedError",
+    "ProxyLoginError",
+    "ProxyRefusedError",
+    "ProxyUnavailableError",
     "QueryRefusedError",
     "QueryTooLargeError",
     "QueryTooSlowError",
@@ -219,6 +230,7 @@ __all__ = [
     "SourceTimeoutError",
     "SourceUnavailableError",
     "SourceUnreachableError",
+    "TlsError",
     "TokenEndpointError",
     "TooManyRequestsError",
     "TransientSourceError",

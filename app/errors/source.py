@@ -32,6 +32,12 @@ class HostNotFoundError(SourceUnreachableError):
     code = "host_not_found"
 
 
+class ProxyUnavailableError(TransientSourceError):
+    """The proxy between here and the tenant cannot be reached, or does not reach the tenant."""
+
+    code = "proxy_unavailable"
+
+
 class SourceTimeoutError(TransientSourceError):
     """No answer came within the time-out of the request."""
 
@@ -91,7 +97,25 @@ class SourcePausedError(TransientSourceError):
         self.retry_after_s = retry_after_s
 
 
-class CertificateError(SourceError):
+class ProxyLoginError(SourceError):
+    """A proxy, or the network, wants a login of its own before it lets requests through."""
+
+    code = "proxy_login"
+
+
+class ProxyRefusedError(SourceError):
+    """A proxy, firewall or gateway on the way refused to let the request through."""
+
+    code = "proxy_refused"
+
+
+class TlsError(SourceError):
+    """No encrypted connection comes about, though a host was reached."""
+
+    code = "tls_failed"
+
+
+class CertificateError(TlsError):
     """The server's TLS certificate cannot be trusted; sending on would leak the secret."""
 
     code = "certificate"

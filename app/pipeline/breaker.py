@@ -18,14 +18,16 @@ import structlog
 
 from app.errors import (
     BearerRefusedError,
-    CertificateError,
     ConfigError,
     CredentialsRefusedError,
     DeadlineExceededError,
     GrantRefusedError,
     LoginPageError,
+    ProxyLoginError,
+    ProxyRefusedError,
     SeriesError,
     SourcePausedError,
+    TlsError,
     TokenEndpointError,
     TransientSourceError,
 )
@@ -37,7 +39,9 @@ LONGEST_COOL_DOWN: Final = timedelta(minutes=15)
 FAILURES: Final = (
     TransientSourceError,
     DeadlineExceededError,
-    CertificateError,
+    ProxyLoginError,
+    ProxyRefusedError,
+    TlsError,
     CredentialsRefusedError,
     GrantRefusedError,
     TokenEndpointError,

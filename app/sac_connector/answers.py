@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.errors import SourceAnswerError
-from app.sac_connector.bodies import Body
 from app.sac_connector.uniform import UniformRows
 
 T = TypeVar("T")
@@ -54,7 +53,7 @@ class _EntitySet(msgspec.Struct):
     name: str
 
 
-def parse_providers(body: Body) -> list[Provider]:
+def parse_providers(body: bytes) -> list[Provider]:
     """Read the list of models.
 
     Raises:
@@ -63,7 +62,7 @@ def parse_providers(body: Body) -> list[Provider]:
     return _decoded(body, list[Provider])
 
 
-def parse_service_document(body: Body) -> frozenset[str]:
+def parse_service_document(body: bytes) -> frozenset[str]:
     """Return the names of the entity sets that a model offers.
 
     Raises:
@@ -72,7 +71,7 @@ def parse_service_document(body: Body) -> frozenset[str]:
     return frozenset(entity_set.name for entity_set in _decoded(body, list[_EntitySet]))
 
 
-def _decoded(body: Body, form: type[T]) -> T:
+def _decoded(body: bytes, form: type[T]) -> T:
     try:
         return msgspec.json.decode(decode_envelope(body).value, type=form)
     except _UNREADABLE as error:
@@ -95,7 +94,7 @@ _ROWS_BEGIN: Final = b'"value":['
 _HEAD_WITHIN_BYTES: Final = 10_000
 
 
-def outline(body: Body) -> Envelope | None:
+def outline(body: bytes) -> Envelope | None:
     """Read everything of an answer but its rows, without looking at these.
 
     The rows are what lies between the first place where they can begin and the last where they
@@ -120,7 +119,7 @@ def outline(body: Body) -> Envelope | None:
     return replace(found, value=msgspec.Raw(memoryview(body)[start:end]))
 
 
-def decode_envelope(body: Body) -> Envelope:
+def decode_envelope(body: bytes) -> Envelope:
     """Read everything of an answer but its rows.
 
     Annotation names are matched without regard to letter case, and counts may be numbers or

@@ -16,14 +16,10 @@ from typing_extensions import override
 
 from app.errors import SourceError, TokenEndpointError, UnsafeLinkError
 from app.records import AuthStatus
-from app.sac_connector.faults import (
-    CHECK_LOGIN_URL,
-    CLIENT_ERRORS,
-    COPY_LOGIN_URL,
-    Answer,
-    token_fault,
-    transport_fault,
-)
+from app.sac_connector.faults import COPY_LOGIN_URL, token_fault
+from app.sac_connector.http_answer import Answer
+from app.sac_connector.network import CLIENT_ERRORS, transport_fault
+from app.sac_connector.proxies import LOGIN_SETTING
 from app.sac_connector.wire import origin
 
 # A token is renewed this long before it expires, or a tenth of its life if that is shorter, so
@@ -152,11 +148,11 @@ class TokenProvider:
                 follow_redirects=False,
             )
         except CLIENT_ERRORS as error:
-            raise transport_fault(error, url, CHECK_LOGIN_URL) from error
-        answer = Answer(response.status_code, response.headers, response.content)
+            raise transport_fault(error, url, LOGIN_SETTING) from error
+        answer = Answer.of(response, response.content)
         if (fault := token_fault(answer, self._clock.now())) is not None:
             raise fault
-        self._token = self._read(answer.body, sent_at)
+        self._token = self._read(answer.data, sent_at)
         self.issued += 1
         self._on_token(self._token.value)
         return self._token

@@ -18,9 +18,8 @@ from app.errors import (
     UnsafeLinkError,
 )
 from app.sac_connector import answers, wire
-from app.sac_connector.bodies import Body
 
-Fetch = Callable[[str], Awaitable[Body]]
+Fetch = Callable[[str], Awaitable[bytes]]
 Decode = Callable[[msgspec.Raw, int], pa.Table]
 
 # Pages in a row that are empty, or the same as an earlier one, before nothing new is hoped for.
@@ -75,7 +74,7 @@ class Chain:
     decode: Decode
     expected: int | None = None
     probe: Callable[[], Awaitable[int | None]] | None = None
-    first: Body | None = None
+    first: bytes | None = None
     trusting: bool = True
     received: int = 0
     numbered: bool = True
@@ -92,7 +91,7 @@ class Chain:
     _visited: set[str] = field(default_factory=set)
     _untied: bool = False
     _last_key: tuple[str | None, ...] | None = None
-    _fetching: asyncio.Task[Body] | None = None
+    _fetching: asyncio.Task[bytes] | None = None
     _under_way: str | None = None
 
     async def pages(self) -> AsyncGenerator[Fetched]:
@@ -127,7 +126,7 @@ class Chain:
         """Return the rows of all pages as one table."""
         return pa.concat_tables([page.rows async for page in self.pages()])
 
-    async def _body(self) -> Body:
+    async def _body(self) -> bytes:
         if self._fetching is None:
             raise RuntimeError("No page was asked for.")
         try:
@@ -143,7 +142,7 @@ class Chain:
         self.query, self._untied = self.query.plain, self.query.tie is not None
         return await self._start(self.query.page())
 
-    async def _read(self, url: str, body: Body) -> tuple[answers.Envelope, pa.Table]:
+    async def _read(self, url: str, body: bytes) -> tuple[answers.Envelope, pa.Table]:
         """Decode a page, and ask for the one it links to before that."""
         number = self._pages + 1
         outline = answers.outline(body)
@@ -174,11 +173,11 @@ class Chain:
             # Awaited, so that a failed look-ahead does not end as an exception nobody saw.
             await asyncio.gather(self._fetching, return_exceptions=True)
 
-    async def _get(self, url: str) -> Body:
+    async def _get(self, url: str) -> bytes:
         known, self.first = self.first, None
         return await self.fetch(url) if known is None else known
 
-    def _start(self, url: str) -> asyncio.Task[Body]:
+    def _start(self, url: str) -> asyncio.Task[bytes]:
         """Ask for a page now, to be awaited later."""
         self._visited.add(url)
         self._under_way = url

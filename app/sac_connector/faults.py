@@ -7,23 +7,18 @@ Bodies are never quoted: they may hold a token, or a page of somebody else's mak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final
-from urllib.parse import urlsplit
-
-import httpx
-import msgspec
+from typing import Final
 
 from app.errors import (
     CLIENT_ID_VARIABLE,
     SECRET_VARIABLE,
     AccessDeniedError,
     BearerRefusedError,
-    CertificateError,
     CredentialsRefusedError,
     EndpointNotValidError,
     EntitySetMissingError,
@@ -31,15 +26,12 @@ from app.errors import (
     FilterNotPreparedError,
     GrantMissingError,
     GrantRefusedError,
-    HostNotFoundError,
     IdentityZoneError,
     KeysNotSelectedError,
-    LoginPageError,
     ModelNotFoundError,
     NotAcceptableError,
     QueryRefusedError,
     RateLimitedError,
-    RedirectedError,
     SourceAnswerError,
     SourceError,
     SourceTimeoutError,
@@ -47,44 +39,57 @@ from app.errors import (
     SourceUnreachableError,
     TokenEndpointError,
 )
+from app.sac_connector.http_answer import Answer
+from app.sac_connector.network import TRY_LATER
+from app.sac_connector.proxies import (
+    LOGIN_SETTING,
+    TENANT_SETTING,
+    host_of,
+    intercepted,
+    on_the_way,
+)
+from app.sac_connector.web_pages import (
+    CHECK_ACCESS,
+    CHECK_HOST,
+    SAC,
+    SAP_LOGIN,
+    foreign_page,
+    redirect,
+    redirects_to,
+    refusal_page,
+    web_page,
+)
 
-SAC: Final = "SAP Analytics Cloud"
 CHECK_CREDENTIALS: Final = f"Check {CLIENT_ID_VARIABLE} and {SECRET_VARIABLE}."
 COPY_LOGIN_URL: Final = (
     "Copy the Token URL from System > Administration > App Integration into SAC_TOKEN_URL."
-)
-CHECK_LOGIN_URL: Final = "Check SAC_TOKEN_URL and the network."
-CHECK_TENANT_URL: Final = "Check SAC_TENANT_URL and the network."
-CHECK_ACCESS: Final = (
-    "In System > Administration > App Integration, the OAuth client needs purpose API Access "
-    "and access to the Data Export Service."
 )
 CHECK_MODEL: Final = (
     "Check the model id of the dataset (case-sensitive) and SAC_TENANT_URL; "
     "`python -m demo.discover` lists the models."
 )
 CHECK_QUERY: Final = "Check the filter and the columns of the dataset."
-TRY_LATER: Final = "It is tried again at the next refresh."
 
-# The number in brackets at the end of a message is the stable part of an error; `code` is a new
-# id in each answer (observed).
-_NUMBER: Final = re.compile(r"\[(\d{4})\]")
 _TRY_AGAIN: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _GRANT_ERRORS: Final = frozenset({"unauthorized_client", "unsupported_grant_type"})
 _GRANT_WORDS: Final = re.compile(r"grant.?type", re.IGNORECASE)
 _MISSING: Final = re.compile(r"missing|required|must be|not (?:given|present)", re.IGNORECASE)
 # The text of SAP's page for a subdomain that it does not know; its status is not documented.
 _NO_ZONE: Final = b"identity zone"
-_LONGEST_MESSAGE: Final = 200
-
-# All that the HTTP client raises; `httpx.HTTPError` alone is not the root of its tree.
-ClientError = httpx.HTTPError | httpx.InvalidURL | httpx.StreamError | httpx.CookieConflict
-CLIENT_ERRORS: Final = (
-    httpx.HTTPError,
-    httpx.InvalidURL,
-    httpx.StreamError,
-    httpx.CookieConflict,
+_TOO_LONG: Final = frozenset(
+    {HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE}
 )
+# What these say is the same in a web page.
+_PAGE_OR_NOT: Final = _TOO_LONG | {HTTPStatus.UNAUTHORIZED}
+# gzip, zstd, compress: how what is still compressed begins.
+_PACKED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x1f\x9d")
+_END_BYTES: Final = 100
+_LONGEST_TYPE: Final = 60
+JSON: Final = "json"
+XML: Final = "xml"
+# How what is JSON or XML begins and ends.
+_BEGINS: Final = {JSON: ("{", "["), XML: ("<",)}
+_ENDS: Final = {JSON: (b"}", b"]"), XML: (b">",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ _BY_NUMBER: Final[Mapping[int, _Refusal]] = {
     1305: _Refusal(
         EndpointNotValidError,
         "has no export service at this address",
-        "Check that SAC_TENANT_URL names the tenant's own host, without a path.",
+        CHECK_HOST,
     ),
     1402: _Refusal(
         KeysNotSelectedError,
@@ -136,36 +141,19 @@ _BY_STATUS: Final[Mapping[int, _Refusal]] = {
         "does not serve this form of answer",
         "Check for a proxy that changes the Accept header.",
     ),
+    **dict.fromkeys(
+        _TOO_LONG,
+        _Refusal(
+            QueryRefusedError,
+            "takes no query of this length",
+            "Shorten the filter of the dataset.",
+        ),
+    ),
 }
+_KNOWN: Final = frozenset(_BY_NUMBER)
 _OTHERWISE: Final = _Refusal(
     QueryRefusedError, "refused the query: a column, the filter or an option is wrong", CHECK_QUERY
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer without its client library.
-
-    Attributes:
-        status: The status code.
-        headers: Names in lower case.
-        body: The whole body, decompressed; never shown.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = field(repr=False)
-
-    @property
-    def looks_like_html(self) -> bool:
-        """Whether the body is a web page, whatever its declared type."""
-        kind = self.headers.get("content-type", "").lower()
-        return "html" in kind or (self.body.lstrip()[:1] == b"<" and "xml" not in kind)
-
-    @property
-    def retry_after(self) -> str | None:
-        """The header that asks to wait; None if there is none."""
-        return self.headers.get("retry-after")
 
 
 def retry_after_s(header: str | None, now: datetime) -> float | None:
@@ -191,32 +179,37 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
 
 def token_fault(answer: Answer, now: datetime) -> SourceError | None:
     """Name what is wrong with an answer of the token endpoint; None if it is a 200 with JSON."""
-    status = answer.status
-    if status == HTTPStatus.OK and not answer.looks_like_html:
-        return None
+    status, page = answer.status, answer.looks_like_html
+    if (fault := intercepted(answer, LOGIN_SETTING)) is not None:
+        return fault
     if status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _overload(answer, "The token endpoint", now)
-    unknown = status == HTTPStatus.NOT_FOUND or _NO_ZONE in answer.body.lower()
-    if unknown and answer.looks_like_html:
+    # Some turn a login away without a word; what else is an answer to one names its error.
+    if not page and (status == HTTPStatus.UNAUTHORIZED or "error" in answer.json):
+        return _refused_login(answer)
+    if not page and status == HTTPStatus.OK:
+        return _spoiled(answer, JSON)
+    return _no_token_endpoint(answer)
+
+
+def _no_token_endpoint(answer: Answer) -> SourceError:
+    status, page = answer.status, answer.looks_like_html
+    if page and (status == HTTPStatus.NOT_FOUND or _NO_ZONE in answer.body.lower()):
         return IdentityZoneError(
             f"SAC_TOKEN_URL names a tenant that SAP does not know ({status} with a web page).",
             next_step=COPY_LOGIN_URL,
         )
-    if answer.looks_like_html or status not in {
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-    }:
-        return TokenEndpointError(
-            f"SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it answered "
-            f"{status}{' with a web page' if answer.looks_like_html else ''}).",
-            next_step=COPY_LOGIN_URL,
-        )
-    return _refused_login(answer)
+    if page and not answer.says(SAP_LOGIN):
+        return foreign_page(answer, LOGIN_SETTING, TokenEndpointError)
+    said = f"{status} with a web page" if page else f"{status}{redirects_to(answer)}"
+    return TokenEndpointError(
+        f"SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it answered {said}).",
+        next_step=COPY_LOGIN_URL,
+    )
 
 
 def _refused_login(answer: Answer) -> SourceError:
-    error = _json(answer.body)
+    error = answer.json
     word, description = str(error.get("error", "")), str(error.get("error_description", ""))
     if (
         word not in _GRANT_ERRORS
@@ -242,36 +235,75 @@ def _refused_login(answer: Answer) -> SourceError:
 def export_fault(answer: Answer, now: datetime) -> SourceError | None:
     """Name what is wrong with an answer of the export service; None if it is a 200 with data."""
     status = answer.status
-    if status == HTTPStatus.OK:
-        return _login_page(answer) if answer.looks_like_html else None
+    if (fault := intercepted(answer, TENANT_SETTING)) is not None:
+        return fault
+    if status == HTTPStatus.OK and not answer.reports_error:
+        return web_page(answer) if answer.looks_like_html else None
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return _login_page(answer)
-    if status < HTTPStatus.MULTIPLE_CHOICES:
-        return SourceAnswerError(
-            f"{SAC} answered with the status {status} instead of data.", next_step=CHECK_TENANT_URL
-        )
-    number = error_number(answer.body)
+        return redirect(answer)
+    number = answer.number(_KNOWN)
     broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR and number is None
     if broken or status in _TRY_AGAIN:
         return _overload(answer, SAC, now)
-    return _refused_request(status, number)
+    return _refused_request(answer, number)
 
 
-def _refused_request(status: int, number: int | None) -> SourceError:
+def _refused_request(answer: Answer, number: int | None) -> SourceError:
+    status = answer.status
     said = f"{status}" if number is None else f"{status} [{number:04}]"
+    if status < HTTPStatus.MULTIPLE_CHOICES and number not in _KNOWN:
+        what = "an error" if answer.reports_error else "no data"
+        return SourceAnswerError(
+            f"{SAC} answered with {what} under the status {said}.",
+            next_step="Refresh again. If it stays, check SAC_TENANT_URL and "
+            f"{on_the_way(answer.url)}.",
+        )
+    if number is None and answer.looks_like_html and status not in _PAGE_OR_NOT:
+        return refusal_page(answer)
     # A number that we know says more than the status, and the status more than an unknown number.
     refusal = _BY_NUMBER.get(number or 0) or _BY_STATUS.get(status) or _OTHERWISE
     return refusal.kind(f"{SAC} {refusal.problem} ({said}).", next_step=refusal.next_step)
 
 
-def _login_page(answer: Answer) -> LoginPageError:
-    page = answer.status == HTTPStatus.OK
-    what = "a web page" if page else f"a redirect ({answer.status})"
-    kind = LoginPageError if page else RedirectedError
-    return kind(
-        f"{SAC} answered with {what} instead of data: it wants a login in a browser.",
-        next_step=f"Check SAC_TENANT_URL. {CHECK_ACCESS}",
-    )
+def data_fault(answer: Answer, kind: str) -> SourceError | None:
+    """Name why a good answer holds no data of a kind; None if it may.
+
+    Args:
+        answer: The answer.
+        kind: What the content type must name, `json` or `xml`.
+    """
+    if kind not in answer.kind:
+        return SourceAnswerError(
+            f"{SAC} answered with the content type '{answer.kind[:_LONGEST_TYPE]}' instead of "
+            f"{kind}.",
+            next_step=f"Check SAC_TENANT_URL and {on_the_way(answer.url)}.",
+        )
+    fault = _spoiled(answer, kind)
+    if fault is None and answer.begin[:1] not in _BEGINS[kind]:
+        return SourceAnswerError(
+            f"The answer of {host_of(answer.url)} is no {kind.upper()}.",
+            next_step=f"Check {on_the_way(answer.url)}: it may change answers.",
+        )
+    return fault
+
+
+def _spoiled(answer: Answer, kind: str) -> SourceError | None:
+    """Name what happened to a body on its way; None if it looks whole."""
+    host, begin = host_of(answer.url), answer.begin[:1]
+    # Without zeros UTF-16 ends as UTF-8 does.
+    end = answer.body[-_END_BYTES:].replace(b"\0", b"").rstrip()[-1:]
+    if answer.body.startswith(_PACKED):
+        return SourceAnswerError(
+            f"The answer of {host} is compressed, and does not say so.",
+            next_step=f"Check {on_the_way(answer.url)}: it may change answers.",
+        )
+    if not begin:
+        return SourceUnreachableError(f"The answer of {host} is empty.", next_step=TRY_LATER)
+    if begin in _BEGINS[kind] and end not in _ENDS[kind]:
+        return SourceUnreachableError(
+            f"The answer of {host} does not end as it should: it was cut off.", next_step=TRY_LATER
+        )
+    return None
 
 
 def _overload(answer: Answer, who: str, now: datetime) -> SourceError:
@@ -288,79 +320,3 @@ def _overload(answer: Answer, who: str, now: datetime) -> SourceError:
         retry_after_s=wait,
         next_step=TRY_LATER,
     )
-
-
-def error_number(body: bytes) -> int | None:
-    """Return the export service's number of an error body; None if it has none."""
-    message = _json(body).get("error")
-    if isinstance(message, dict):
-        message = message.get("message")
-    if isinstance(message, dict):
-        message = message.get("value")
-    found = _NUMBER.findall(str(message or "")[-_LONGEST_MESSAGE:])
-    return int(found[-1]) if found else None
-
-
-def _json(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-
-
-def transport_fault(error: ClientError, url: str, check: str = CHECK_TENANT_URL) -> SourceError:
-    """Translate an exception of the HTTP client.
-
-    Args:
-        error: What the client raised.
-        url: The address that was asked; only its host is shown.
-        check: What to check if the address is wrong.
-    """
-    host = _host(url)
-    if isinstance(error, httpx.TimeoutException):
-        phase = "connection" if isinstance(error, httpx.ConnectTimeout) else "answer"
-        return SourceTimeoutError(f"No {phase} from {host} in time.", next_step=TRY_LATER)
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return CertificateError(
-            f"The certificate of {host} cannot be trusted.",
-            next_step="If a proxy inspects TLS, put its authority into the file that "
-            "SSL_CERT_FILE names.",
-        )
-    if isinstance(error, httpx.ConnectError):
-        return _unreachable(error, host, check)
-    if isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)):
-        return SourceAnswerError(f"The address at {host} cannot be asked.", next_step=check)
-    if isinstance(error, httpx.TooManyRedirects):
-        return LoginPageError(f"{host} redirects without end.", next_step=check)
-    return SourceUnreachableError(
-        f"The connection to {host} broke before the answer was whole.", next_step=TRY_LATER
-    )
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or "the tenant"
-    except ValueError:
-        return "the tenant"
-
-
-def _unreachable(error: httpx.ConnectError, host: str, check: str) -> SourceError:
-    """Say in words why a connection failed; the system's texts vary with the platform."""
-    causes = list(_causes(error))
-    text = " ".join(str(cause) for cause in causes).lower()
-    if any(word in text for word in ("name", "nodename", "getaddrinfo", "resolution")):
-        return HostNotFoundError(
-            f"{host} cannot be reached: the host name is not known.", next_step=check
-        )
-    refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
-    why = "the connection was refused" if refused or "refused" in text else "there is no connection"
-    return SourceUnreachableError(f"{host} cannot be reached: {why}.", next_step=check)
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what led to it: the client says only that all attempts failed."""
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            yield from error.exceptions
-        error = error.__cause__ or error.__context__

@@ -17,11 +17,11 @@ from app.errors import (
 )
 from app.sac_connector import answers, wire
 from app.sac_connector.auth import Clock, Token
-from app.sac_connector.bodies import Body
 from app.sac_connector.chain import Chain, Decode
 from app.sac_connector.edmx import EntitySchema, parse_metadata
+from app.sac_connector.faults import JSON, XML
 from app.sac_connector.plan import AGGREGATES, PullPlan
-from app.sac_connector.transport import JSON, XML, ExportTransport, PullBudget
+from app.sac_connector.transport import ExportTransport, PullBudget
 
 # A dimension added to a model makes every earlier `$select` fail, so columns are kept briefly.
 _LIFETIME: Final = timedelta(minutes=5)
@@ -53,7 +53,7 @@ class Session:
         """
         await self.budget.within(self.budget.retrier.call(self.token))
 
-    async def get(self, url: str, kind: str = JSON) -> Body:
+    async def get(self, url: str, kind: str = JSON) -> bytes:
         """Return the body of a good answer.
 
         Raises:

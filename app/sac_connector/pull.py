@@ -30,7 +30,6 @@ from app.records import (
     TimeAggregation,
 )
 from app.sac_connector import answers, slices, wire
-from app.sac_connector.bodies import Body
 from app.sac_connector.chain import Chain, Fetched
 from app.sac_connector.edmx import FACT_DATA
 from app.sac_connector.filters import joined, literal
@@ -125,13 +124,9 @@ class SacPull:
         await session.login()
         first = self._issued()
         known = self._models.knows(self._definition.model_id)
-        try:
-            async with aclosing(self._tried(session, known=known)) as pages:
-                async for page in pages:
-                    yield page
-        finally:
-            # httpx refers to it until the garbage collector comes by.
-            session.budget.bodies.close()
+        async with aclosing(self._tried(session, known=known)) as pages:
+            async for page in pages:
+                yield page
         self._report = PullReport(
             expected=self._expected,
             received=self._rows,
@@ -223,7 +218,7 @@ class SacPull:
 
     async def _look(
         self, session: Session, plan: PullPlan, model: Model
-    ) -> tuple[Snapshot, Body | None]:
+    ) -> tuple[Snapshot, bytes | None]:
         """Note the state of the data, and return the one answer that holds it all, if one does.
 
         One answer is of one moment by itself, and proves so by its count. What the tenant has
@@ -242,7 +237,7 @@ class SacPull:
 
     async def _whole_answer(
         self, session: Session, query: wire.SetQuery, count: int | None
-    ) -> Body | None:
+    ) -> bytes | None:
         """Return the first answer if it holds all rows; None if there is more."""
         try:
             body = await session.get(query.page())

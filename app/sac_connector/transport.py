@@ -8,27 +8,23 @@ from typing import Final, Protocol, TypeVar
 
 import httpx
 
-from app.errors import DeadlineExceededError, SourceAnswerError, SourceError
+from app.errors import DeadlineExceededError, SourceAnswerError
 from app.sac_connector.auth import Clock
-from app.sac_connector.bodies import Bodies, Body
-from app.sac_connector.faults import CLIENT_ERRORS, Answer, export_fault, transport_fault
-from app.sac_connector.large_reads import BODIES
+from app.sac_connector.faults import JSON, data_fault, export_fault
+from app.sac_connector.http_answer import Answer
+from app.sac_connector.network import CLIENT_ERRORS, transport_fault
 from app.sac_connector.retry import Retrier
 from app.sac_connector.wire import CUSTOM_AUTH_HEADERS
 
 T = TypeVar("T")
-JSON: Final = "json"
-XML: Final = "xml"
-_LONGEST_TYPE: Final = 60
-# Tells a web page from data.
-_BEGIN_BYTES: Final = 4096
+# Far more than a page of data; what is larger would fill the memory.
+LARGEST_BODY_BYTES: Final = 256 * 1024 * 1024
 
 
 class Budget(Protocol):
-    """What one pull may still spend, and where it keeps what it reads."""
+    """What one pull may still spend."""
 
     retrier: Retrier
-    bodies: Bodies
 
     async def within(self, work: Awaitable[T]) -> T:
         """Await `work`, but not beyond the deadline."""
@@ -45,7 +41,6 @@ class PullBudget:
 
     def __init__(self, retrier: Retrier, deadline_s: float) -> None:
         self.retrier = retrier
-        self.bodies = Bodies()
         self._deadline_s = deadline_s
         self._ends_at = asyncio.get_running_loop().time() + deadline_s
 
@@ -84,7 +79,7 @@ class ExportTransport:
         self._clock = clock
         self._places = asyncio.Semaphore(parallel)
 
-    async def get(self, url: str, budget: Budget, kind: str = JSON) -> Body:
+    async def get(self, url: str, budget: Budget, kind: str = JSON) -> bytes:
         """Return the body of a good answer.
 
         Args:
@@ -95,42 +90,41 @@ class ExportTransport:
         Raises:
             SourceError: The request was refused, failed for good, or time or tries ran out.
         """
-        return await budget.within(budget.retrier.call(lambda: self._get_once(url, budget, kind)))
+        return await budget.within(budget.retrier.call(lambda: self._get_once(url, kind)))
 
-    async def _get_once(self, url: str, budget: Budget, kind: str) -> Body:
+    async def _get_once(self, url: str, kind: str) -> bytes:
         headers = {"Accept": f"application/{kind}", **CUSTOM_AUTH_HEADERS}
         try:
             async with (
                 self._places,
                 self._client.stream(
-                    "GET",
-                    url,
-                    auth=self._auth,
-                    headers=headers,
-                    follow_redirects=False,
-                    extensions={BODIES: budget.bodies},
+                    "GET", url, auth=self._auth, headers=headers, follow_redirects=False
                 ) as response,
             ):
-                # Not `aread()`: a response that knows its body keeps it until the garbage
-                # collector comes by, and bodies are large.
-                parts = [part async for part in response.aiter_bytes()]
-                body: Body = parts[0] if len(parts) == 1 else b"".join(parts)
+                answer = Answer.of(response, await _read(response))
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
-        begin = body if isinstance(body, bytes) else bytes(body[:_BEGIN_BYTES])
-        answer = Answer(response.status_code, response.headers, begin)
-        fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)
+        fault = export_fault(answer, self._clock.now()) or data_fault(answer, kind)
         if fault is not None:
             raise fault
-        return body
+        return answer.data
 
 
-def _wrong_type(answer: Answer, kind: str) -> SourceError | None:
-    found = answer.headers.get("content-type", "")
-    if kind in found.lower():
-        return None
-    return SourceAnswerError(
-        f"SAP Analytics Cloud answered with the content type '{found[:_LONGEST_TYPE]}' instead "
-        f"of {kind}.",
-        next_step="Check SAC_TENANT_URL and any proxy between here and the tenant.",
-    )
+async def _read(response: httpx.Response) -> bytes:
+    """Return the body, decompressed.
+
+    Not by `aread()`: a response that knows its body keeps it until the garbage collector comes by.
+
+    Raises:
+        SourceAnswerError: The body is too large.
+    """
+    parts, size_bytes = list[bytes](), 0
+    async for part in response.aiter_bytes():
+        size_bytes += len(part)
+        if size_bytes > LARGEST_BODY_BYTES:
+            raise SourceAnswerError(
+                f"SAP Analytics Cloud sent an answer of more than {LARGEST_BODY_BYTES >> 20} MB.",
+                next_step="Lower SAC_PAGE_SIZE.",
+            )
+        parts.append(part)
+    return b"".join(parts)

@@ -142,7 +142,10 @@ FAILURES = {
         reach={"deadline_s": 0.3},
     ),
     "truncated JSON": Failure(
-        SourceAnswerError, "answered with malformed JSON (", (Fault("truncate_json"),)
+        SourceUnreachableError,
+        "The answer of 127.0.0.1 does not end as it should: it was cut off.",
+        (Fault("truncate_json", times=None),),
+        waits=AGAIN,
     ),
     "no JSON": Failure(
         SourceAnswerError, "answered with malformed JSON (", (Fault("invalid_json"),)
@@ -226,12 +229,20 @@ FAILURES = {
         (Fault("html_login", "token", 1, None),),
     ),
     "login redirects": Failure(
-        TokenEndpointError, "(it answered 302)", (Fault("redirect", "token", 1, None),)
+        TokenEndpointError,
+        "(it answered 302, a redirect to idp.example)",
+        (Fault("redirect", "token", 1, None),),
+    ),
+    "login is cut off": Failure(
+        SourceUnreachableError,
+        "The answer of 127.0.0.1 does not end as it should: it was cut off.",
+        (Fault("truncate_json", "token", 1, None),),
+        waits=AGAIN,
     ),
     "login is no JSON": Failure(
         TokenEndpointError,
         "The token endpoint answered without a usable token.",
-        (Fault("truncate_json", "token", 1, None),),
+        (Fault("invalid_json", "token", 1, None),),
     ),
     "login fails": Failure(
         SourceUnavailableError,
@@ -254,9 +265,10 @@ FAILURES = {
         ),
     ),
     "metadata": Failure(
-        SourceAnswerError,
-        "is not readable XML",
+        SourceUnreachableError,
+        "The answer of 127.0.0.1 does not end as it should: it was cut off.",
         (Fault("truncate_json", "metadata", 1, None),),
+        waits=AGAIN,
     ),
 }
 

@@ -43,6 +43,7 @@ RANDOM = None
         ([status(503, match="token")], RANDOM, 0),
         ([status(429, match="token", retry_after=3)], [3.0], 0),
         ([Fault("truncate")], RANDOM, 0),
+        ([Fault("truncate_json")], RANDOM, 0),
         ([Fault("reset")], RANDOM, 0),
         ([Fault("reset", more={"at": "start"})], RANDOM, 0),
         ([Fault("reset", "token", 1)], RANDOM, 0),

@@ -15,7 +15,6 @@ import httpx
 from app.records import DatasetDefinition
 from app.sac_connector.auth import BearerAuth, Credentials, TokenProvider
 from app.sac_connector.export import SacSource
-from app.sac_connector.large_reads import LargeReads
 from app.sac_connector.pull import PullLimits, SacPull
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport, PullBudget
@@ -302,7 +301,7 @@ async def reaching(
         token_url or tenant.token_url, tenant.client_id, secret or tenant.secret
     )
     timeout = httpx.Timeout(10, read=read_timeout_s)
-    async with httpx.AsyncClient(timeout=timeout, transport=LargeReads()) as client:
+    async with httpx.AsyncClient(timeout=timeout) as client:
         yield build(
             client,
             credentials,

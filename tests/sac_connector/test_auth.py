@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import traceback
 from datetime import timedelta
 from urllib.parse import parse_qs
@@ -15,17 +16,19 @@ from hypothesis import strategies as st
 
 from app.errors import (
     BearerRefusedError,
-    CertificateError,
     CredentialsRefusedError,
     GrantMissingError,
     GrantRefusedError,
     HostNotFoundError,
     IdentityZoneError,
     LoginPageError,
+    ProxyLoginError,
     RateLimitedError,
+    SourceAnswerError,
     SourceError,
     SourceTimeoutError,
     SourceUnavailableError,
+    SourceUnreachableError,
     TokenEndpointError,
     UnsafeLinkError,
 )
@@ -50,7 +53,7 @@ from tests.sac_connector.rig import (
 )
 
 ONCE = RetryPolicy(attempts=1)
-LOGIN_PAGE = httpx.Response(200, html="<html>Sign in</html>")
+LOGIN_PAGE = httpx.Response(200, html="<html>Sign in at SAP</html>")
 
 
 def oauth(status: int, error: str, description: str) -> httpx.Response:
@@ -195,10 +198,9 @@ async def test_a_lifetime_may_be_absent_or_a_text(body: str, lifetime_s: float) 
         '{"access_token":17,"expires_in":3600}',
         '{"expires_in":3600}',
         '["leaked-a"]',
-        '{"access_token":"leaked-a"',
-        '{"access_token":"leaked-a","deep":' + "[" * 100_000,
+        '{"access_token":"leaked-a",}',
+        '{"access_token":"leaked-a","deep":' + "[" * 100_000 + "}",
         "leaked-a",
-        "",
     ],
     ids=lambda body: body[:60],
 )
@@ -244,13 +246,36 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
             "SAC_TOKEN_URL names a tenant that SAP does not know (404 with a web page). Copy",
         ),
         (LOGIN_PAGE, TokenEndpointError, f"{ELSEWHERE}200 with a web page)"),
+        (
+            httpx.Response(200, html="<html>Welcome to our hotel</html>"),
+            TokenEndpointError,
+            "A web page that is not from SAP Analytics Cloud came (200): a proxy or the network",
+        ),
+        (httpx.Response(403, text="no"), TokenEndpointError, f"{ELSEWHERE}403)"),
+        (httpx.Response(200, json={"error": "invalid_client"}), CredentialsRefusedError, REFUSED),
+        (
+            httpx.Response(407),
+            ProxyLoginError,
+            "A proxy on the way wants user and password (407). Write them into HTTPS_PROXY as",
+        ),
+        (
+            httpx.Response(200, text='{"access_token":"tok'),
+            SourceUnreachableError,
+            "The answer of login.example does not end as it should: it was cut off.",
+        ),
+        (httpx.Response(200), SourceUnreachableError, "The answer of login.example is empty."),
+        (
+            httpx.Response(200, content=gzip.compress(b"{}")),
+            SourceAnswerError,
+            "The answer of login.example is compressed, and does not say so. Check any proxy",
+        ),
         (httpx.Response(404, json={}), TokenEndpointError, f"{ELSEWHERE}404)"),
         (httpx.Response(405, json={}), TokenEndpointError, f"{ELSEWHERE}405)"),
         (httpx.Response(204), TokenEndpointError, f"{ELSEWHERE}204)"),
         (
             httpx.Response(302, headers={"location": "https://foreign.example/"}),
             TokenEndpointError,
-            f"{ELSEWHERE}302)",
+            f"{ELSEWHERE}302, a redirect to foreign.example)",
         ),
         (httpx.Response(408), SourceTimeoutError, "The token endpoint gave up waiting (408)."),
         (
@@ -270,9 +295,9 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
             "login.example cannot be reached: the host name is not known. Check SAC_TOKEN_URL",
         ),
         (
-            httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate"),
-            CertificateError,
-            "The certificate of login.example cannot be trusted.",
+            httpx.ConnectError("All connection attempts failed"),
+            SourceUnreachableError,
+            "login.example cannot be reached: there is no connection. Check SAC_TOKEN_URL",
         ),
         (
             httpx.ReadTimeout("slow"),
@@ -282,7 +307,7 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
         (
             httpx.ConnectTimeout("slow"),
             SourceTimeoutError,
-            "No connection from login.example in time.",
+            "No connection to login.example:443 in time. Check SAC_TOKEN_URL",
         ),
     ],
     ids=lambda value: None,

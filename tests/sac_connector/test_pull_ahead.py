@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from contextlib import aclosing, nullcontext
+from contextlib import aclosing
 
 import httpx
 import pytest
 
 from app.errors import (
     SourceAnswerError,
-    SourceError,
     SourceUnavailableError,
 )
-from app.sac_connector.large_reads import BODIES
 from app.sac_connector.retry import RetryPolicy
 from tests.sac_connector.rig import (
     DEFINITION,
@@ -160,18 +158,3 @@ async def test_a_page_that_was_handed_over_stays_good_when_the_next_one_fails() 
         await turns(50)
         with pytest.raises(SourceUnavailableError):
             await anext(pages)
-
-
-@pytest.mark.parametrize("broken", [False, True])
-async def test_the_memory_of_a_pull_ends_with_it(broken: bool) -> None:
-    """All its requests share memory, which is not kept when it is over, however it ends."""
-    last = refusal(403) if broken else a_page(1, first=2)
-    tenant = FakeTenant([counted(3), linked(2, "1"), last, counted(3)])
-    async with connected(tenant) as rig:
-        with pytest.raises(SourceError) if broken else nullcontext():
-            await amounts(rig.source.pull(DEFINITION))
-        bodies, *others = (request.extensions[BODIES] for request in tenant.asked)
-        assert others
-        assert all(other is bodies for other in others)
-        bodies.room(9)[:] = b"something"
-        assert bytes(bodies.room(9)) == bytes(9)

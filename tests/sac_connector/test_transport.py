@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 
 import httpx
 import pytest
 
 from app.errors import DeadlineExceededError, SourceAnswerError
-from app.sac_connector.transport import XML
+from app.sac_connector import transport
+from app.sac_connector.faults import XML
 from tests.sac_connector.rig import PAGE_URL, FakeTenant, a_page, connected, metadata, refusal
 
 
@@ -94,3 +96,21 @@ async def test_one_deadline_covers_all_requests_of_a_pull() -> None:
             with pytest.raises(DeadlineExceededError):
                 await rig.transport.get(PAGE_URL, budget)
     assert not tenant.asked
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+async def test_an_answer_that_would_fill_the_memory_is_refused(
+    coding: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is that of the body as it is held: a small compressed body may hide a large one."""
+    monkeypatch.setattr(transport, "LARGEST_BODY_BYTES", 3 << 20)
+    fits, exceeds = (b"{" + b" " * ((3 << 20) - 2 + more) + b"}" for more in (0, 1))
+    headers = {"content-type": "application/json", "content-encoding": coding or "identity"}
+    replies = [
+        httpx.Response(200, content=gzip.compress(body) if coding else body, headers=headers)
+        for body in (fits, exceeds)
+    ]
+    async with connected(FakeTenant(replies)) as rig:
+        assert await rig.get() == fits
+        with pytest.raises(SourceAnswerError, match=r"more than 3 MB\. Lower SAC_PAGE_SIZE\.$"):
+            await rig.get()
