@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Awaitable
 from typing import Final, Protocol, TypeVar
 
 import httpx
 
-from app.errors import DeadlineExceededError, SourceAnswerError, SourceError
+from app.errors import (
+    BearerRefusedError,
+    DeadlineExceededError,
+    SourceAnswerError,
+    SourceError,
+)
 from app.sac_connector.auth import Clock
 from app.sac_connector.bodies import Bodies, Body
+from app.sac_connector.clocks import refusal
 from app.sac_connector.faults import CLIENT_ERRORS, Answer, export_fault, transport_fault
 from app.sac_connector.large_reads import BODIES
 from app.sac_connector.retry import Retrier
@@ -117,9 +124,16 @@ class ExportTransport:
                 body: Body = parts[0] if len(parts) == 1 else b"".join(parts)
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
+        # A byte order mark says nothing of UTF-8, and some gateways put one before it.
+        if bytes(body[: len(BOM_UTF8)]) == BOM_UTF8:
+            body = body[len(BOM_UTF8) :]
         begin = body if isinstance(body, bytes) else bytes(body[:_BEGIN_BYTES])
-        answer = Answer(response.status_code, response.headers, begin)
-        fault = export_fault(answer, self._clock.now()) or _wrong_type(answer, kind)
+        answer, now = Answer(response.status_code, response.headers, begin), self._clock.now()
+        fault = export_fault(answer, now) or _wrong_type(answer, kind)
+        if isinstance(fault, BearerRefusedError):
+            shown = response.request.headers.get("authorization", "")
+            reason = refusal(shown, response.headers, now).reason
+            fault.next_step = f"{reason} {fault.next_step}".lstrip()
         if fault is not None:
             raise fault
         return body
