@@ -5,23 +5,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
 )
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
     EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
@@ -39,55 +38,38 @@ from app.datasets import (
     read_datasets,
     table_problem,
 )
-from app.errors import SECRET_VARIABLE, ConfigError, ConfigProblem
+from app.env_file import EnvFile, read_env_file
+from app.errors import NOTHING, SECRET_VARIABLE, ConfigError, ConfigProblem
 from app.http_settings import HttpVariables
+from app.login_settings import (
+    FILE_EXAMPLE,
+    FILE_FORM,
+    SECRET_FILE_VARIABLE,
+    Connection,
+    LoginForm,
+)
 from app.records import DEFAULT_DATASET, DatasetDefinition
 from app.reports import DatasetPolicy
 
-SECRET_FILE_VARIABLE: Final = f"{SECRET_VARIABLE}_FILE"
 FIXTURE_PATH: Final = Path(__file__).parent.parent / "tests" / "fixtures" / "sample_series.csv"
 _TENANT_PREFIX: Final = "sac_"
 _NAMES_SHOWN: Final = 20
 
 
-class LoginForm(BaseModel):
-    """What a login needs beside the secret. Attribute names are the variables' without `SAC_`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
-
-    tenant_url: Annotated[str, AfterValidator(forms.tenant_url)] = Field(
-        description="the https address of the tenant, without a path",
-        examples=["https://mytenant.eu10.sapanalytics.cloud"],
-    )
-    token_url: Annotated[str, AfterValidator(forms.token_url)] = Field(
-        description="the Token URL of App Integration, ending in /oauth/token",
-        examples=["https://mytenant.authentication.eu10.hana.ondemand.com/oauth/token"],
-    )
-    client_id: Annotated[str, AfterValidator(forms.client_id)] = Field(
-        description="the OAuth client's id",
-        examples=["sb-01234567-89ab-cdef-0123-456789abcdef!b1234|client!b567"],
-    )
-
-
-class _PlainDotEnv(DotEnvSettingsSource):
-    """Reads `.env` without expanding `$`: SAC secrets hold `$`, and must survive as they are."""
-
-    @override
-    def _load_env_vars(self) -> dict[str, str | None]:
-        path = Path(str(self.env_file)) if self.env_file else None
-        if path is None or not path.is_file():
-            return {}
-        values = dotenv_values(path, interpolate=False, encoding="utf-8")
-        return {key.lower(): value for key, value in values.items() if (value or "").strip()}
-
-
 class _Environment(EnvSettingsSource):
-    """Reads the process environment; a variable that is set but blank counts as missing."""
+    """Reads the process environment; a variable that is set but blank counts as missing.
+
+    Bytes that are no UTF-8 become signs that no form lets pass, and no file has in its name.
+    """
 
     @override
     def _load_env_vars(self) -> dict[str, str | None]:
         variables = super()._load_env_vars()
-        return {key: value for key, value in variables.items() if (value or "").strip()}
+        return {
+            key: forms.replaced(value)
+            for key, value in variables.items()
+            if value and value.strip()
+        }
 
 
 class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
@@ -101,12 +83,13 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
-        env_file=".env",
         str_strip_whitespace=True,
         hide_input_in_errors=True,
         populate_by_name=True,
     )
 
+    # `.env`, with the lines alone that leave something out which a pull needs.
+    _env_file: EnvFile = PrivateAttr(default_factory=EnvFile)
     # Unchecked, they may hold credentials, so that `repr()` leaves them out.
     sac_tenant_url: str | None = Field(None, repr=False)
     sac_token_url: str | None = Field(None, repr=False)
@@ -120,8 +103,8 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     sac_secret_file: Path | None = Field(
         None,
         validation_alias=SECRET_FILE_VARIABLE,
-        description="the path of a readable file that holds the secret alone",
-        examples=["/run/secrets/sac"],
+        description=FILE_FORM,
+        examples=[FILE_EXAMPLE],
     )
     sac_model_id: str | None = None
     sac_date_column: str | None = None
@@ -205,13 +188,8 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the process environment before `.env`, and read both in our way."""
-        env_file = getattr(dotenv_settings, "env_file", None)
-        return (
-            init_settings,
-            _Environment(settings_cls),
-            _PlainDotEnv(settings_cls, env_file=env_file),
-        )
+        """Read the process environment in our way; `load_settings` hands in what `.env` says."""
+        return (init_settings, _Environment(settings_cls))
 
     def connection(self) -> Connection:
         """Return what a login needs.
@@ -219,13 +197,14 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
         Raises:
             ConfigError: Variables of the login are missing or malformed; names all of them.
         """
+        self._check_env()
         wrong: list[ConfigProblem] = []
         with forms.noted(wrong):
             login = forms.checked(LoginForm, self._values(LoginForm), _OF_THE_TENANT)
         with forms.noted(wrong):
-            secret = self._read_secret()
+            secret = self._secret()
         if wrong:
-            raise ConfigError(tuple(wrong))
+            raise ConfigError((*wrong, *self.env.notes))
         return Connection(login.tenant_url, login.token_url, login.client_id, secret)
 
     @property
@@ -245,15 +224,16 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
                 all of them, so that one look suffices.
             KeyError: There is no dataset of this name.
         """
-        if name not in self.dataset_names:
+        if name not in self.dataset_names and not self._lost_datasets():
             raise KeyError(name)
         wrong: list[ConfigProblem] = []
         with forms.noted(wrong):
-            self.connection()
+            self.connection().read_secret()
         with forms.noted(wrong):
             definition = self.definition(name)
         if wrong:
-            raise self._advised(ConfigError(tuple(wrong)), name)
+            # What is wrong with `.env` is wrong with the login and with the dataset.
+            raise self._advised(ConfigError(tuple(dict.fromkeys(wrong))), name)
         return definition
 
     def policy(self, name: str) -> DatasetPolicy:
@@ -261,9 +241,25 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
         file, shared = self.datasets_file, self.shared_policy
         return file.policy(name, shared) if file and name in file.names else shared
 
+    @property
+    def env(self) -> EnvFile:
+        """What is odd about `.env`; while it has problems, nothing is pulled."""
+        return self._env_file
+
+    def malformed(self) -> tuple[ConfigProblem, ...]:
+        """Return what is wrong with `.env` and the login, leaving aside what is not set.
+
+        What is in the file of the secret is left aside, too: it may change.
+        """
+        wrong: list[ConfigProblem] = []
+        with forms.noted(wrong):
+            self.connection()
+        told = (NOTHING, *(note.found for note in self.env.notes))
+        return tuple(problem for problem in wrong if problem.found not in told)
+
     def malformed_datasets(self) -> tuple[ConfigProblem, ...]:
         """Return what is wrong with the datasets of the file, the login left aside."""
-        wrong: list[ConfigProblem] = []
+        wrong = list(self._lost_datasets())
         for name in self.datasets_file.names if self.datasets_file else ():
             with forms.noted(wrong):
                 self.definition(name)
@@ -272,7 +268,10 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     def definition(self, name: str) -> DatasetDefinition:
         """Return a dataset as `dataset` does, the settings of the login left aside."""
         file = self.datasets_file
+        if (lost := self._lost_datasets()) and not (name == DEFAULT_DATASET and self.sac_model_id):
+            raise ConfigError(lost)
         if file is None or name not in file.names:
+            self._check_env()
             form = forms.checked(DatasetForm, self._values(DatasetForm), _OF_THE_TENANT)
             return form.definition(DEFAULT_DATASET)
         if name == DEFAULT_DATASET and self.sac_model_id:
@@ -280,6 +279,18 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
             found = "a second default dataset, while SAC_MODEL_ID is set as well"
             raise ConfigError((table_problem(table, found, "another name"),))
         return file.definition(name)
+
+    def _check_env(self) -> None:
+        """Refuse to go by settings of which some were lost: data would be those of others."""
+        if self.env.problems:
+            raise ConfigError(self.env.problems)
+
+    def _lost_datasets(self) -> tuple[ConfigProblem, ...]:
+        """Return why the file of datasets cannot be read; empty if it can."""
+        file = self.datasets_file
+        if file is None or file.unusable is None:
+            return ()
+        return _wrong("datasets_file", file.unusable).problems
 
     def _advised(self, error: ConfigError, name: str) -> ConfigError:
         """Lead to the datasets of the file, where the problem or a way around it is."""
@@ -299,36 +310,19 @@ class Settings(AccessVariables, PolicyVariables, HttpVariables, BaseSettings):
     def _values(self, form: type[BaseModel]) -> dict[str, object]:
         return {key: getattr(self, f"{_TENANT_PREFIX}{key}") for key in form.model_fields}
 
-    def _read_secret(self) -> SecretStr:
-        """Return the secret from its variable or its file, or say what is wrong with both."""
+    def _secret(self) -> SecretStr | Path:
+        """Return the secret, or the file that holds it; or say what is wrong with both."""
         if self.sac_secret and self.sac_secret_file:
             raise _wrong("sac_secret", f"a value, while {SECRET_FILE_VARIABLE} is set as well")
         if self.sac_secret_file:
-            return _secret_in(self.sac_secret_file)
+            return self.sac_secret_file
         if self.sac_secret is None:
-            raise _wrong("sac_secret", "nothing")
+            raise _wrong("sac_secret", NOTHING)
         try:
-            forms.text(self.sac_secret.get_secret_value())
+            forms.secret(self.sac_secret.get_secret_value())
         except ValueError as error:
             raise _wrong("sac_secret", str(error)) from None
         return self.sac_secret
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """What a login needs, complete and well-formed.
-
-    Attributes:
-        tenant_url: Scheme, host and port of the tenant's API.
-        token_url: The token endpoint.
-        client_id: The OAuth client's id.
-        secret: Its secret; shown as stars.
-    """
-
-    tenant_url: str
-    token_url: str
-    client_id: str
-    secret: SecretStr
 
 
 def load_settings(env_file: Path | str | None = ".env") -> Settings:
@@ -340,14 +334,29 @@ def load_settings(env_file: Path | str | None = ".env") -> Settings:
         env_file: The file to read beside the environment; None for none.
 
     Raises:
-        ConfigError: A variable of the service itself is malformed, the file of datasets cannot
-            be read, or `.env` has a variable that does not exist; names all that are wrong.
+        ConfigError: A variable of the service itself is malformed, or `.env` has a variable that
+            does not exist; names all that are wrong.
     """
-    source: dict[str, Any] = {"_env_file": env_file}
+    path = None if env_file is None else Path(env_file)
+    env = EnvFile() if path is None else read_env_file(path, {name.lower() for name in VARIABLES})
+    # The environment wins, also over what cannot be read.
+    given = {name.lower() for name, value in os.environ.items() if value.strip()}
+    bad = [one for one in env.bad if one.name not in given and one.name not in _FILES]
+    values: dict[str, Any] = {
+        VARIABLES.get(name.upper(), name): forms.replaced(value)
+        for name, value in env.values.items()
+        if name not in given and name not in {one.name for one in bad}
+    }
+    fatal = [one for one in bad if one.name is not None and one.name not in _OF_A_PULL]
+    found = replace(env, bad=tuple(fatal)).problems if fatal else ()
     try:
-        return Settings(**source)
+        settings = Settings(**values)
     except ValidationError as error:
-        raise ConfigError(forms.problems(Settings, error, _OF_THE_SERVICE)) from None
+        found += forms.problems(Settings, error, _OF_THE_SERVICE)
+    if found:
+        raise ConfigError(found)
+    settings._env_file = replace(env, bad=tuple(bad), values={})  # noqa: SLF001 - frozen from here on
+    return settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,26 +384,16 @@ def _variable(field: str) -> str:
 
 
 VARIABLES: Final = {_variable(field): field for field in Settings.model_fields}
+# A pull needs them, and it says so; what the service needs, it needs at its start.
+_OF_A_PULL: Final = {
+    *(f"{_TENANT_PREFIX}{key}" for form in (LoginForm, DatasetForm) for key in form.model_fields),
+    SECRET_VARIABLE.lower(),
+}
+# There will be no such file, which is told like any other that cannot be read.
+_FILES: Final = {SECRET_FILE_VARIABLE.lower(), "datasets_file", "api_keys_file"}
 _OF_THE_SERVICE: Final = _Variables()
 _OF_THE_TENANT: Final = _Variables(_TENANT_PREFIX)
 
 
 def _wrong(field: str, found: str) -> ConfigError:
     return ConfigError((forms.problem(Settings, field, found, _OF_THE_SERVICE),))
-
-
-def _secret_in(path: Path) -> SecretStr:
-    try:
-        text = forms.text(forms.path(path).read_text(encoding="utf-8").strip())
-    except OSError as error:
-        reason = error.strerror
-    except UnicodeDecodeError:
-        # Its own words quote the bytes, and these may be the secret.
-        reason = "no UTF-8 text"
-    except ValueError as error:
-        reason = str(error)
-    else:
-        if text:
-            return SecretStr(text)
-        reason = "an empty file"
-    raise _wrong("sac_secret_file", f"{path}: {reason}")

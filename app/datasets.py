@@ -30,6 +30,7 @@ from app import forms
 from app.errors import ConfigError, ConfigProblem
 from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
 from app.reports import DEFAULT_MAX_SHRINK, USUAL_WARNINGS, DatasetPolicy, DriftRule
+from app.text_files import read_text
 
 SAC_SOURCE: Final = "sac"
 LONGEST_WINDOW: Final = 1000
@@ -241,10 +242,12 @@ class DatasetsFile:
     Attributes:
         file: Name of the file, for errors.
         tables: What stands under each dataset's name, in the file's order.
+        unusable: Why nothing of the file can be read; None if that is not so.
     """
 
     file: str
     tables: Mapping[str, object] = field(repr=False)
+    unusable: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -283,16 +286,22 @@ class DatasetsFile:
 def read_datasets(path: object) -> DatasetsFile:
     """Read the file; what its tables hold is checked when a dataset is asked for.
 
-    Raises:
-        ValueError: There is no such file, or it is no list of datasets; says what was found.
+    One that cannot be read, or is no list of datasets, has no datasets and says why.
     """
-    place = forms.path(path)
+    try:
+        place = forms.path(path)
+        return DatasetsFile(place.name, _tables(place))
+    except ValueError as error:
+        return DatasetsFile(Path(str(path)).name, {}, f"{forms.visible(path)}: {error}")
+
+
+def _tables(place: Path) -> dict[str, object]:
     document = _document(place)
     tables = document.get(_TABLE)
     if isinstance(tables, dict) and len(document) == 1:
-        return DatasetsFile(place.name, tables)
+        return tables
     found = " and ".join(_top_level(key, value) for key, value in document.items()) or "nothing"
-    raise ValueError(f"{place}: {found}, not the table '{_TABLE}' alone")
+    raise ValueError(f"{found}, not the table '{_TABLE}' alone")
 
 
 def _top_level(key: str, value: object) -> str:
@@ -300,18 +309,14 @@ def _top_level(key: str, value: object) -> str:
 
 
 def _document(place: Path) -> dict[str, Any]:
-    try:
-        # Some editors of Windows put a byte order mark before the text.
-        text = place.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ValueError(f"{place}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{place}: no UTF-8 text") from error
+    text = read_text(place)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         reason = str(error).replace(_END_OF_FILE, f"at {_end_of(text)}")
-        raise ValueError(f"{place}: no valid TOML: {reason}") from error
+        raise ValueError(f"no valid TOML: {reason}") from error
+    except RecursionError:
+        raise ValueError("no valid TOML: brackets nested too deep") from None
 
 
 def _end_of(text: str) -> str:

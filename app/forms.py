@@ -8,6 +8,7 @@ through a pydantic model of such forms, and tells all that is wrong with them at
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ValidationError
 
 from app import places
-from app.errors import ConfigError, ConfigProblem
+from app.errors import NOTHING, ConfigError, ConfigProblem
+from app.text_files import NO_UTF8
 
 # SAC shows the API base with this path, and people paste it as it stands.
 # https://help.sap.com/doc/00f68c2e08b941f081002fd3691d86a7/2022.8/en-US/500b902d8a1b430c9895244331019bbb.html
@@ -27,12 +29,22 @@ _PLACEHOLDER: Final = re.compile(r"<[^<>]*>|^(changeme|change-me|todo|xxx+)$", r
 _QUOTED: Final = re.compile(r"'[^']*'")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SHOWN_CHARACTERS: Final = 80
+_REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
+# Controls, formats such as a byte order mark, and all kinds of blanks and line ends.
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 
 FormT = TypeVar("FormT", bound=BaseModel)
 
 
+def replaced(value: str) -> str:
+    """Return a text of the environment, bytes that are no UTF-8 replaced by the sign for them."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def text(value: str) -> str:
     """Refuse line breaks, control characters, and the placeholders of the examples."""
+    if _REPLACED in value:
+        raise ValueError(NO_UTF8)
     if any(ord(character) < ord(" ") for character in value):
         raise ValueError("a line break or control character in the middle")
     if _PLACEHOLDER.search(value):
@@ -40,9 +52,21 @@ def text(value: str) -> str:
     return value
 
 
+def secret(value: str) -> str:
+    """Refuse what nobody sees and no secret holds, as byte order marks and zero-width blanks.
+
+    Only its place and its name are told, which say nothing of the rest.
+    """
+    for place, character in enumerate(text(value), 1):
+        if unicodedata.category(character) in _UNSEEN and character != " ":
+            name = unicodedata.name(character, "a control character")
+            raise ValueError(f"U+{ord(character):04X} ({name}) as character {place}")
+    return value
+
+
 def url(value: str) -> str:
     """Refuse what is no full https address; http is for loopback alone."""
-    value = text(value)
+    value = secret(value)
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -87,7 +111,7 @@ def model_id(value: str) -> str:
 
 def client_id(value: str) -> str:
     """Refuse blanks and colons, which no client id holds."""
-    if re.search(r"[\s:]", text(value)):
+    if re.search(r"[\s:]", secret(value)):
         raise ValueError("a blank or colon inside")
     return value
 
@@ -155,9 +179,17 @@ def origin(value: str) -> str:
     return value
 
 
+def visible(value: object) -> str:
+    """Return a value on one line, what nobody would see in it spelt out."""
+    return "".join(
+        character if character.isprintable() else f"\\u{ord(character):04x}"
+        for character in " ".join(str(value).split())
+    )
+
+
 def shown(value: object) -> str:
-    """Cut a value to what an error can show on its one line."""
-    return " ".join(str(value).split())[:_SHOWN_CHARACTERS]
+    """Cut a value to what an error can show."""
+    return visible(value)[:_SHOWN_CHARACTERS]
 
 
 class Place(Protocol):
@@ -233,7 +265,7 @@ def _from_pydantic(
     if item["type"] == "extra_forbidden":
         return _unknown(form, key, place)
     if item["type"] == "missing":
-        return problem(form, key, "nothing", place)
+        return problem(form, key, NOTHING, place)
     if item["type"] == "value_error":
         return problem(form, key, str(item["ctx"]["error"]), place)
     return problem(form, key, f"'{shown(item['input'])}'", place)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import structlog
 
+from app import network
 from app.access.callers import visible
 from app.access.fetching import TIMEOUT_S, IssuerFetch
 from app.access.guard import Guard
@@ -20,11 +21,13 @@ from app.access.keys import KeyRing
 from app.access.limiting import Limiter, pace
 from app.access.signing_keys import SigningKeys
 from app.access.tokens import TokenVerifier
+from app.access_settings import AccessVariables
 from app.api.deps import Services
 from app.api.meters import Meters
-from app.config import FIXTURE_PATH, Connection, Settings
+from app.config import FIXTURE_PATH, Settings
 from app.datasets import SAC_SOURCE
-from app.errors import ConfigError, UnknownDatasetError
+from app.errors import CacheError, ConfigError, UnknownDatasetError
+from app.login_settings import Connection
 from app.observability.masking import Masker
 from app.pipeline.attempts import StoredAttempts
 from app.pipeline.breaker import Breaker, BreakerLimits
@@ -71,12 +74,13 @@ class SettingsCatalogue:
 
     Args:
         settings: Where the definitions stand.
+        kept: Names of further datasets, which can be read, though nobody knows their definition.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, kept: Iterable[str] = ()) -> None:
         self._settings = settings
         # Readers ask for these with every answer, and settings never change.
-        self._names = settings.dataset_names
+        self._names = tuple(dict.fromkeys((*settings.dataset_names, *kept)))
         self._policies = {name: settings.policy(name) for name in self._names}
         self._fingerprints = {name: _fingerprint(settings, name) for name in self._names}
         for problem in settings.malformed_datasets():
@@ -164,23 +168,33 @@ def paces(catalogue: SettingsCatalogue) -> dict[str, timedelta]:
 
 @asynccontextmanager
 async def open_client(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
-    """Open the HTTP client: a time-out on every phase, and no redirect is followed."""
+    """Open the HTTP client: a time-out on every phase, and no redirect is followed.
+
+    Raises:
+        ConfigError: A proxy or the certificates that the environment names cannot be used.
+    """
     timeout = httpx.Timeout(settings.sac_read_timeout_s, connect=settings.sac_connect_timeout_s)
-    async with TracedClient(timeout=timeout, follow_redirects=False) as client:
+    options = network.client_options(settings.sac_tenant_url, settings.sac_token_url)
+    async with TracedClient(timeout=timeout, follow_redirects=False, **options) as client:
         yield client
 
 
-def issuer_client() -> httpx.AsyncClient:
-    """Open a client for the issuer of our callers' tokens; it knows nothing of the tenant's."""
-    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+def issuer_client(url: str) -> httpx.AsyncClient:
+    """Open a client for the issuer of our callers' tokens; it knows nothing of the tenant's.
+
+    Raises:
+        ConfigError: A proxy or the certificates that the environment names cannot be used.
+    """
+    return httpx.AsyncClient(
+        timeout=TIMEOUT_S, follow_redirects=False, **network.client_options(url)
+    )
 
 
 def guard_of(settings: Settings) -> Guard:
     """Build what stands before the service; nothing is asked yet but the file of keys.
 
     Raises:
-        ConfigError: The settings contradict each other, would leave production open, or name a
-            file of keys that cannot be read.
+        ConfigError: The settings contradict each other, or would leave production open.
     """
     settings.check_access()
     clock = SystemClock()
@@ -197,6 +211,7 @@ def guard_of(settings: Settings) -> Guard:
         tokens,
         Limiter({bucket: pace(text) for bucket, text in settings.limits.items()}),
         clock,
+        knows_callers=settings.env.hidden.isdisjoint(AccessVariables.model_fields),
     )
 
 
@@ -210,18 +225,26 @@ def token_provider(
 
     Args:
         client: Sends requests.
-        connection: What a login needs.
+        connection: What a login needs; a secret in a file is read for each login.
         masker: Learns what to mask.
         issued: Called with every token.
     """
-    secret = connection.secret.get_secret_value()
-    masker.add(secret, user=connection.client_id)
-    credentials = Credentials(connection.token_url, connection.client_id, secret)
+
+    def credentials() -> Credentials:
+        secret = connection.read_secret().get_secret_value()
+        masker.add(secret, user=connection.client_id)
+        return Credentials(connection.token_url, connection.client_id, secret)
 
     def on_token(token: str) -> None:
         masker.add_token(token)
         issued()
 
+    try:
+        # The logs mask the secret from the start on.
+        credentials()
+    except ConfigError as error:
+        # Its file may still come, or be mended.
+        log.warning("setting_malformed", reason=str(error.problems[0]))
     return TokenProvider(client, credentials, SystemClock(), on_token=on_token)
 
 
@@ -242,26 +265,29 @@ class Tenant:
     auth: AuthProbe
 
 
-def _tenant(
-    client: httpx.AsyncClient, settings: Settings, masker: Masker, meters: Meters
-) -> Tenant:
+@asynccontextmanager
+async def _open_tenant(settings: Settings, masker: Masker, meters: Meters) -> AsyncIterator[Tenant]:
+    """Open the way to the tenant; if there is none, what stands in its place says why."""
     clock = SystemClock()
-    try:
-        connection = settings.connection()
-    except ConfigError as error:
-        nobody = UnconfiguredTenant(error, clock)
-        return Tenant(nobody, nobody, nobody, nobody)
-    tokens = token_provider(client, connection, masker, meters.token_issued)
-    auth, parallel = BearerAuth(tokens, connection.tenant_url), settings.sac_max_parallel
-    source = SacSource(
-        ExportTransport(client, auth, clock, parallel=parallel),
-        tokens,
-        connection.tenant_url,
-        limits=PullLimits(settings.sac_page_size, settings.sac_pull_deadline_s, parallel),
-        retrier=lambda: Retrier(retry_policy(settings), told=meters.retried),
-        clock=clock,
-    )
-    return Tenant(source, source, source.directory, TokenProbe(tokens, clock))
+    async with AsyncExitStack() as stack:
+        try:
+            connection = settings.connection()
+            client = await stack.enter_async_context(open_client(settings))
+        except ConfigError as error:
+            nobody = UnconfiguredTenant(error, clock)
+            yield Tenant(nobody, nobody, nobody, nobody)
+            return
+        tokens = token_provider(client, connection, masker, meters.token_issued)
+        auth, parallel = BearerAuth(tokens, connection.tenant_url, clock), settings.sac_max_parallel
+        source = SacSource(
+            ExportTransport(client, auth, clock, parallel=parallel),
+            tokens,
+            connection.tenant_url,
+            limits=PullLimits(settings.sac_page_size, settings.sac_pull_deadline_s, parallel),
+            retrier=lambda: Retrier(retry_policy(settings), told=meters.retried),
+            clock=clock,
+        )
+        yield Tenant(source, source, source.directory, TokenProbe(tokens, clock))
 
 
 def _reader(
@@ -300,24 +326,23 @@ async def open_services(
         # Imports never go away, and to look through them takes 80 ms, for which requests wait.
         gc.freeze()
     meters = meters or Meters()
-    async with open_client(settings) as client:
-        services = _services(settings, client, masker, meters)
+    malformed = (*settings.malformed(), *network.malformed())
+    for problem in (*settings.env.notes, *malformed):
+        log.warning("setting_malformed", reason=str(problem))
+    async with _open_tenant(settings, masker, meters) as tenant:
+        services = _services(settings, tenant, meters)
+        listed = (*malformed, *settings.malformed_datasets())
+        services = replace(services, malformed=tuple(problem.variable for problem in listed))
         try:
             yield services
         finally:
             await services.operations.close()
 
 
-def _services(
-    settings: Settings,
-    client: httpx.AsyncClient,
-    masker: Masker,
-    meters: Meters,
-) -> Services:
-    tenant = _tenant(client, settings, masker, meters)
-    catalogue = SettingsCatalogue(settings)
+def _services(settings: Settings, tenant: Tenant, meters: Meters) -> Services:
     looks, clock = OncePerTurn[Any](), SystemClock()
     cache = DeltaCache(settings.cache_uri, retention=retention(settings), looks=looks)
+    catalogue = SettingsCatalogue(settings, _kept(settings, cache))
     attempts = StoredAttempts(settings.cache_uri, looks=looks)
     breaker = Breaker(breaker_limits(settings), clock)
     timetable = Timetable(breaker)
@@ -348,3 +373,14 @@ def _services(
         place=CachePlace(settings.cache_uri),
         meters=meters,
     )
+
+
+def _kept(settings: Settings, cache: DeltaCache) -> tuple[str, ...]:
+    """Return what the cache holds, if the file that should name the datasets cannot be read."""
+    file = settings.datasets_file
+    if file is None or file.unusable is None:
+        return ()
+    try:
+        return cache.datasets()
+    except CacheError:
+        return ()

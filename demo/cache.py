@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from app.config import Settings, load_settings
-from app.errors import CacheCorruptError, CacheMissingError, SeriesError
+from app.errors import CacheCorruptError, CacheMissingError, ConfigError, SeriesError
 from app.pipeline.cache import DeltaCache
 from app.pipeline.retention import GRACE, Retention
 from app.wiring import retention
@@ -132,10 +132,14 @@ def history(
 def load_or_exit() -> Settings:
     """Return the settings; end with their problems if they are malformed."""
     try:
-        return load_settings()
+        settings = load_settings()
+        if settings.env.unreadable is not None:
+            # It may name the place of the cache.
+            raise ConfigError(settings.env.problems)
     except SeriesError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(WRONG) from None
+    return settings
 
 
 def _rules(settings: Settings, days: float | None, versions: int | None) -> Retention:

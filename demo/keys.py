@@ -17,7 +17,7 @@ from app.access.callers import Role
 from app.access.keyfile import KeyEntry, changing, read_entries
 from app.access.keys import hash_of, id_of, new_key, stored_form
 from app.config import load_settings
-from app.errors import SeriesError
+from app.errors import ConfigError, SeriesError
 
 File = Annotated[Path | None, typer.Option(help="The file of keys; API_KEYS_FILE if absent.")]
 
@@ -95,9 +95,12 @@ def _path(file: Path | None) -> Path:
     if file is not None:
         return file
     try:
-        found = load_settings().api_keys_file
+        settings = load_settings()
     except SeriesError as error:
         _fail(str(error))
+    if settings.env.unreadable is not None:
+        _fail(str(ConfigError(settings.env.problems)))
+    found = settings.api_keys_file
     if found is None:
         _fail("Name the file of keys: --file keys.json, or API_KEYS_FILE=keys.json.")
     return found

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from app.config import SECRET_FILE_VARIABLE, VARIABLES, LoginForm, Settings, load_settings
+from app.config import VARIABLES, Settings, load_settings
 from app.datasets import DatasetForm
 from app.errors import SECRET_VARIABLE, ConfigError
+from app.login_settings import SECRET_FILE_VARIABLE, LoginForm
 from app.records import DatasetDefinition, Grain, PullMode, Sign, TimeAggregation, Window
 from app.reports import DriftRule
 
@@ -51,7 +52,7 @@ def test_complete_settings_define_the_default_dataset(env_file: Path) -> None:
     """A complete `.env` gives a connection and a dataset with the documented defaults."""
     settings = load_settings(write(env_file, SAC_DIMENSIONS="Region, Product"))
     dataset = settings.dataset()
-    assert settings.connection().secret.get_secret_value() == SECRET
+    assert settings.connection().read_secret().get_secret_value() == SECRET
     assert (dataset.name, dataset.source, dataset.model_id) == ("default", "sac", "C1A2B3")
     assert (dataset.date_column, dataset.dimensions) == ("Date", ("Region", "Product"))
     assert (dataset.grain, dataset.time_aggregation) == (Grain.MONTH, None)
@@ -194,7 +195,6 @@ def test_all_problems_come_at_once(env_file: Path) -> None:
         ("SAC_READ_TIMEOUT_S", "soon"),
         ("SAC_RETRY_ATTEMPTS", "100"),
         ("SAC_MAX_PARALLEL", "9"),
-        ("DATASETS_FILE", "no-such.toml"),
         ("CACHE_URI", "ftp://host/cache"),
         ("CACHE_URI", "a[b]"),
         ("CACHE_URI", "pct%20x"),
@@ -229,7 +229,7 @@ def test_paths_are_read_from_the_home_folder_and_from_addresses(
         assert settings.datasets_file is not None
         assert settings.cache_uri == str(tmp_path / "cache")
         with_secret = write(env_file, **{n: v and f"'{v}'" for n, v in secret.items()})
-        found = load_settings(with_secret).connection().secret.get_secret_value()
+        found = load_settings(with_secret).connection().read_secret().get_secret_value()
         assert found == "[datasets]"
 
 
@@ -246,13 +246,13 @@ def test_the_secret_may_be_in_a_mounted_file(env_file: Path, tmp_path: Path) -> 
     secret_file = tmp_path / "secret"
     secret_file.write_text(f"{SECRET}\n", encoding="utf-8")
     path = write(env_file, **{SECRET_VARIABLE: None, SECRET_FILE_VARIABLE: str(secret_file)})
-    assert load_settings(path).connection().secret.get_secret_value() == SECRET
+    assert load_settings(path).connection().read_secret().get_secret_value() == SECRET
 
 
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (None, "No such file"),
+        (None, "no such file"),
         (b"", "an empty file"),
         (b"two\nlines", "a line break"),
         (b"<client-id>", "the placeholder"),
@@ -268,7 +268,7 @@ def test_an_unusable_secret_file_is_told_without_its_text(
         secret_file.write_bytes(content)
     path = write(env_file, **{SECRET_VARIABLE: None, SECRET_FILE_VARIABLE: str(secret_file)})
     with pytest.raises(ConfigError) as error:
-        load_settings(path).connection()
+        load_settings(path).connection().read_secret()
     assert variables(error) == [SECRET_FILE_VARIABLE]
     assert found in error.value.problems[0].found
     assert not {"lines", "client-id", "xe9"} & set(error.value.problems[0].found.split())
@@ -305,7 +305,7 @@ def test_any_printable_secret_survives_the_file(
     if secret.lower() in {"changeme", "change-me", "todo"} or secret.lower().startswith("xxx"):
         return
     write(path, **{SECRET_VARIABLE: secret})
-    assert load_settings(path).connection().secret.get_secret_value() == secret
+    assert load_settings(path).connection().read_secret().get_secret_value() == secret
 
 
 def test_settings_are_frozen(env_file: Path) -> None:
@@ -469,3 +469,92 @@ def test_a_rule_that_does_not_exist_is_named(env_file: Path) -> None:
     """A misspelt rule stops the start and lists those there are."""
     with pytest.raises(ConfigError, match=r"REFRESH_DRIFT_WARN.*vanished_members, rows, total"):
         load_settings(write(env_file, REFRESH_DRIFT_WARN="rows,historie"))
+
+
+def test_a_line_that_cannot_be_read_is_told_when_it_is_missed(env_file: Path) -> None:
+    """One Latin-1 letter does not stop the start; nothing is pulled by what is left."""
+    write(env_file, SAC_FILTER="Region eq '\u00fc'", LOG_LEVEL="debug")
+    env_file.write_bytes(env_file.read_text(encoding="utf-8").encode("latin-1"))
+    settings = load_settings(env_file)
+    assert (settings.log_level, settings.sac_filter) == ("debug", None)
+    for ask in (settings.dataset, settings.connection, lambda: settings.definition("default")):
+        with pytest.raises(ConfigError) as error:
+            ask()
+        assert variables(error) == [f"SAC_FILTER in {env_file}, line 7"]
+        assert "line 7 (bytes that are no UTF-8 text)" in error.value.sentence
+    assert settings.malformed() == error.value.problems
+
+
+def test_the_environment_wins_over_a_line_that_cannot_be_read(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it would have set does not count anyway."""
+    path = write(env_file)
+    path.write_bytes(path.read_bytes() + b"\nSAC_FILTER=caf\xe9")
+    monkeypatch.setenv("SAC_FILTER", "Region eq 'x'")
+    assert load_settings(path).dataset().filter == "Region eq 'x'"
+
+
+@pytest.mark.parametrize("line", [b"LOG_LEVEL=caf\xe9", b"API_READ_KEYS='caf"])
+def test_a_line_that_the_service_needs_stops_the_start(env_file: Path, line: bytes) -> None:
+    """Nobody knows who may call, or where the cache is: as with any malformed service setting."""
+    env_file.write_bytes(b"CACHE_URI=ftp://x\n" + line)
+    with pytest.raises(ConfigError) as error:
+        load_settings(env_file)
+    assert variables(error) == [
+        f"{line.partition(b'=')[0].decode()} in {env_file}, line 2",
+        "CACHE_URI",
+    ]
+
+
+@pytest.mark.parametrize("name", ["DATASETS_FILE", "API_KEYS_FILE", SECRET_FILE_VARIABLE])
+def test_a_name_of_a_file_that_cannot_be_read_is_that_of_no_file(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It is told like a file that is not there, by whoever reads it."""
+    env_file.write_bytes(name.encode() + b"=caf\xe9")
+    of_the_file = load_settings(env_file)
+    monkeypatch.setenv(name, "caf\udce9")
+    for settings in (of_the_file, load_settings(None)):
+        assert settings.env.problems == ()
+        found = getattr(settings, VARIABLES[name])
+        assert str(getattr(found, "file", found)) == "caf\N{REPLACEMENT CHARACTER}"
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_with_what_is_missing(tmp_path: Path) -> None:
+    """It sets nothing, and that may be why."""
+    settings = load_settings(tmp_path)
+    with pytest.raises(ConfigError) as error:
+        settings.connection()
+    assert variables(error)[-1] == str(tmp_path)
+    assert settings.malformed() == ()
+    assert [note.found for note in settings.env.notes] == ["a folder, which sets nothing"]
+
+
+@pytest.mark.parametrize("name", ["SAC_CLIENT_ID", "SAC_FILTER", SECRET_VARIABLE])
+def test_bytes_of_the_environment_that_are_no_text_are_told(
+    env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """They would fail in a request, of which nobody could see why."""
+    monkeypatch.setenv(name, "caf\udce9")
+    settings = load_settings(write(env_file))
+    with pytest.raises(ConfigError, match="bytes that are no UTF-8 text") as error:
+        settings.dataset()
+    assert variables(error) == [name]
+
+
+def test_a_file_of_datasets_that_cannot_be_read_is_told_when_it_is_missed(
+    with_file: WithFile,
+) -> None:
+    """The default dataset of the variables is as ever; any other may have been in the file."""
+    settings = with_file("[datasets.sales]\nmodel_id = = 3")
+    assert settings.dataset().model_id == "C1A2B3"
+    for name in ("sales", "another"):
+        with pytest.raises(ConfigError, match=r"datasets\.toml: no valid TOML: .*line 2") as error:
+            settings.dataset(name)
+        assert variables(error) == ["DATASETS_FILE"]
+    assert [one.variable for one in settings.malformed_datasets()] == ["DATASETS_FILE"]
+    settings = with_file("[datasets.default", SAC_MODEL_ID=None)
+    with pytest.raises(ConfigError) as error:
+        settings.dataset()
+    assert variables(error) == ["DATASETS_FILE"]

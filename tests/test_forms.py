@@ -64,6 +64,7 @@ def test_any_text_passes_or_is_refused_in_words(value: str) -> None:
     """No form fails with anything but a `ValueError` that says something."""
     for form in (
         forms.text,
+        forms.secret,
         forms.url,
         forms.tenant_url,
         forms.token_url,
@@ -114,6 +115,29 @@ def test_what_is_shown_fits_on_a_line(value: str) -> None:
     shown = forms.shown(value)
     assert len(shown.splitlines()) <= 1
     assert len(shown) <= 80
+
+
+@given(st.text())
+def test_what_is_visible_can_be_printed(value: str) -> None:
+    """No sign in an error is one that nobody sees."""
+    assert forms.visible(value).isprintable()
+    assert forms.shown("a\ufeffb\udce9") == "a\\ufeffb\\udce9"
+
+
+@pytest.mark.parametrize("sign", list("\ufeff\u200b\u2060\u00a0\u00ad\u2028\x7f"))
+def test_what_nobody_sees_is_named_and_nothing_else(sign: str) -> None:
+    """In a secret, an address and a client's id; odd letters and blanks may be meant."""
+    for form in (forms.secret, forms.url, forms.client_id):
+        with pytest.raises(ValueError, match=rf"U\+{ord(sign):04X} \(.+\) as character 10$"):
+            form(f"https://t{sign}.example")
+    assert forms.secret("p\u00e4ss w\u00f6rd\u20ac") == "p\u00e4ss w\u00f6rd\u20ac"
+
+
+def test_bytes_that_are_no_text_are_told() -> None:
+    """As the environment may hold them."""
+    assert forms.replaced("café") == "café"
+    with pytest.raises(ValueError, match="bytes that are no UTF-8 text"):
+        forms.text(forms.replaced("caf\udce9"))
 
 
 class Shelf(BaseModel):

@@ -45,6 +45,7 @@ ROOMS = {
         "app/datasets.py",
         "app/access_settings.py",
         "app/http_settings.py",
+        "app/login_settings.py",
         "app/config.py",
     },
     r"\(BaseSettings\)": {"app/config.py"},

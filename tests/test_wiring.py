@@ -14,6 +14,8 @@ from app.access.keys import hash_of, id_of, new_key, stored_form
 from app.config import load_settings
 from app.errors import SECRET_VARIABLE, ConfigError, UnknownDatasetError
 from app.observability.masking import Masker
+from app.pipeline.cache import DeltaCache
+from app.pipeline.query import SeriesQuery
 from app.wiring import (
     SettingsCatalogue,
     breaker_limits,
@@ -23,6 +25,7 @@ from app.wiring import (
     paces,
     retry_policy,
 )
+from tests.pipeline.samples import metadata_of, three_months
 
 CONNECTION = {
     "SAC_TENANT_URL": "https://t.eu10.sapanalytics.cloud",
@@ -241,13 +244,90 @@ async def test_the_guard_knows_keys_of_variables_and_of_the_file(
 
 
 def test_the_guard_is_not_built_from_contradictions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Production without keys, a file that is not there: an error before anything is served."""
+    """Production without keys: an error before anything is served."""
     monkeypatch.setenv("ENVIRONMENT", "production")
     with pytest.raises(ConfigError, match="ENVIRONMENT"):
         guard_of(load_settings(None))
+
+
+async def test_a_file_of_keys_that_cannot_be_read_lets_nobody_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may come, or be mended; until then its keys are not known, which is no refusal."""
+    monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("API_KEYS_FILE", "keys.json")
+    with capture_logs() as lines:
+        guard = guard_of(load_settings(None))
+    assert [line["event"] for line in lines] == ["keys_file_unusable"]
     with pytest.raises(ConfigError, match="API_KEYS_FILE"):
-        guard_of(load_settings(None))
+        await guard.identify([(b"x-api-key", new_key().encode())], None)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"), [("API_KEYS_FILE=keys.json", False), ("SAC_GRAIN=month", True)]
+)
+def test_an_env_file_that_may_name_keys_and_cannot_be_read_opens_no_door(
+    tmp_path: Path, text: str, is_open: bool
+) -> None:
+    """What shows through of it decides: most files say nothing of callers."""
+    path = tmp_path / "settings.env"
+    path.write_bytes(text.encode("utf-32"))
+    assert guard_of(load_settings(path)).is_open is is_open
+
+
+@pytest.mark.usefixtures("connected")
+async def test_an_environment_without_a_way_out_is_told_and_the_rest_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log, the login, a refresh and the readiness name the variable."""
+    monkeypatch.setenv("SAC_MODEL_ID", "C1")
+    monkeypatch.setenv("SAC_VALUE_COLUMN", "Revenue")
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    with capture_logs() as lines:
+        async with open_services(settings, Masker()) as services:
+            status = await services.auth.check()
+            with pytest.raises(ConfigError, match="SSL_CERT_FILE"):
+                await services.refresh.refresh("default")
+    assert "SSL_CERT_FILE (/nowhere/certificates.pem: no such file)" in status.detail
+    assert services.malformed == ("SSL_CERT_FILE",)
+    told = [line for line in lines if line["event"] == "setting_malformed"]
+    assert ["SSL_CERT_FILE: found" in line["reason"] for line in told] == [True]
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_secret_that_comes_later_is_read_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mounted file may come after the start; the logs mask what it holds from then on."""
+    path, masker = tmp_path / "secret", Masker()
+    monkeypatch.delenv(SECRET_VARIABLE)
+    monkeypatch.setenv(f"{SECRET_VARIABLE}_FILE", str(path))
+    # Nobody listens there, so that no login succeeds.
+    monkeypatch.setenv("SAC_TOKEN_URL", "http://127.0.0.1:9/oauth/token")
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    async with open_services(settings, masker) as services:
+        assert (await services.auth.check()).code == "configuration"
+        path.write_text("a-late-secret\n", encoding="utf-8")
+        assert (await services.auth.check()).code == "source_unreachable"
+    assert "a-late-secret" not in masker.mask("with a-late-secret in it")
+
+
+async def test_datasets_of_a_lost_file_are_those_of_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They can be read, though nobody knows how to refresh them."""
+    rows = three_months()
+    DeltaCache(tmp_path).save(rows, metadata_of(rows, dataset="heads"))
+    monkeypatch.setenv("DATASETS_FILE", "no-such.toml")
+    settings = load_settings(None).model_copy(update={"cache_uri": str(tmp_path)})
+    async with open_services(settings, Masker()) as services:
+        assert list(services.catalogue.names) == ["default", "heads"]
+        (view,) = (await services.reader.read(("heads",), SeriesQuery())).views
+        assert view.result.rows.num_rows == rows.num_rows
+        with pytest.raises(ConfigError, match="DATASETS_FILE"):
+            services.catalogue.definition("heads")
+        assert "DATASETS_FILE" in services.malformed
 
 
 def test_an_issuer_is_trusted_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:

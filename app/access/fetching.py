@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx
 
-from app.errors import IssuerUnavailableError
+from app.errors import ConfigError, IssuerUnavailableError
 
 TIMEOUT_S: Final = 5.0
 LARGEST_BYTES: Final = 512 * 1024
@@ -18,10 +18,10 @@ class IssuerFetch:
     """Gets one document a call, over a connection of its own: it is asked for every ten minutes.
 
     Args:
-        open_client: Opens a client; it must not follow redirects.
+        open_client: Opens a client for an address; it must not follow redirects.
     """
 
-    def __init__(self, open_client: Callable[[], httpx.AsyncClient]) -> None:
+    def __init__(self, open_client: Callable[[str], httpx.AsyncClient]) -> None:
         self._open_client = open_client
 
     async def __call__(self, url: str) -> bytes:
@@ -32,7 +32,7 @@ class IssuerFetch:
         """
         try:
             async with (
-                self._open_client() as client,
+                self._open_client(url) as client,
                 client.stream("GET", url, headers={"Accept": "application/json"}) as answer,
             ):
                 if answer.status_code != HTTPStatus.OK:
@@ -40,6 +40,8 @@ class IssuerFetch:
                 return await _body(answer)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise IssuerUnavailableError(f"{url}: {type(error).__name__}") from error
+        except ConfigError as error:
+            raise IssuerUnavailableError(f"{url}: {error.problems[0]}") from error
 
 
 async def _body(answer: httpx.Response) -> bytes:

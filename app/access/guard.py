@@ -7,7 +7,7 @@ from typing import Final
 
 from app.access.callers import ANYONE, Caller, Role
 from app.access.credentials import credential, refused
-from app.access.keyfile import WatchedKeys
+from app.access.keyfile import WatchedKeys, unreadable
 from app.access.keys import KEY_PREFIX, KeyRing
 from app.access.limiting import Allowance, Bucket, Limiter, network
 from app.access.signing_keys import Clock
@@ -26,6 +26,8 @@ class Guard:
         tokens: Checks tokens of an issuer; None if none is trusted.
         limiter: Counts requests.
         clock: Tells when a key has expired; None only for a guard that knows no keys.
+        knows_callers: Whether what says who may call could be read. If not, and there are neither
+            keys nor an issuer, nobody is let in.
 
     Attributes:
         is_open: Whether everybody is let in.
@@ -39,13 +41,17 @@ class Guard:
         tokens: TokenVerifier | None = None,
         limiter: Limiter | None = None,
         clock: Clock | None = None,
+        *,
+        knows_callers: bool = True,
     ) -> None:
         self._keys = keys or KeyRing()
         self._file = file
         self._tokens = tokens
         self._limiter = limiter or Limiter()
         self._clock = clock
-        self.is_open = not self._keys and file is None and tokens is None
+        nobody = not self._keys and file is None and tokens is None
+        self.is_open = nobody and knows_callers
+        self._is_shut = nobody and not knows_callers
         self.counts_nothing = self.is_open and not self._limiter.limits(Bucket.CALLS)
 
     async def identify(self, headers: Headers, address: str | None) -> Caller:
@@ -58,10 +64,13 @@ class Guard:
         Raises:
             CallerError: There is no valid key or token.
             IssuerUnavailableError: The token cannot be checked.
+            ConfigError: What says who may call cannot be read.
             TooManyRequestsError: The address showed too many invalid ones.
         """
         if self.is_open:
             return ANYONE
+        if self._is_shut:
+            raise unreadable(".env")
         shown = credential(headers)
         if shown is None:
             raise LoginRequiredError(

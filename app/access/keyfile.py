@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,11 +26,13 @@ from app.access.keys import (
     StoredKey,
 )
 from app.errors import ConfigError, ConfigProblem
+from app.text_files import read_text
 
 VARIABLE: Final = "API_KEYS_FILE"
 _OWNER_ONLY: Final = 0o600
 # A look at a file costs a few microseconds where it is near, and more where it is not.
 _LOOK_EVERY_S: Final = 1.0
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
 
 log = structlog.get_logger(__name__)
 
@@ -89,15 +92,26 @@ def read_entries(path: Path) -> tuple[KeyEntry, ...]:
         ConfigError: It cannot be read, or is malformed.
     """
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=_File).keys
-    except OSError as error:
-        raise _wrong(path, str(error.strerror).lower()) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except ValueError as error:
+        raise _wrong(path, str(error)) from error
+    try:
+        entries = msgspec.json.decode(text, type=_File).keys
+    except (msgspec.DecodeError, RecursionError) as error:
         # The library's words tell the place and the form, and quote neither hash nor text.
-        raise _wrong(path, str(error)) from None
+        raise _wrong(path, _with_line(str(error), text)) from None
     if len({entry.id for entry in entries}) != len(entries):
         raise _wrong(path, "one id twice")
     return tuple(entries)
+
+
+def _with_line(words: str, text: str) -> str:
+    """Name the line, where the library counts bytes."""
+    place = _BYTE.search(words)
+    if place is None:
+        return words
+    line = text.encode()[: int(place[1])].count(b"\n") + 1
+    return f"line {line}: {words}"
 
 
 @contextmanager
@@ -138,55 +152,76 @@ def _write(path: Path, entries: Sequence[KeyEntry]) -> None:
 
 
 class WatchedKeys:
-    """The keys of a file as it is now; a malformed or missing file changes nothing.
+    """The keys of a file as it is now; if it is malformed or gone, those of before stay valid.
 
     Args:
         path: The file.
         seconds: Tells how time passes; the file is looked at once a second at most.
-
-    Raises:
-        ConfigError: The file cannot be read at the start.
     """
 
     def __init__(self, path: Path, seconds: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._seconds = seconds
-        self._seen = _look(path)
         self._looked = seconds()
-        self._ring = _ring(path)
+        self._seen: tuple[int, ...] | None = None
+        self._ring: KeyRing | None = None
+        self._read(_look(path))
 
     @property
     def ring(self) -> KeyRing:
-        """The keys that are valid now."""
+        """The keys that are valid now.
+
+        Raises:
+            ConfigError: The file could not be read yet, so that nobody knows them.
+        """
         now = self._seconds()
         if now - self._looked >= _LOOK_EVERY_S:
             self._looked = now
-            self._look_again()
+            seen = _look(self._path)
+            if seen != self._seen:
+                self._read(seen)
+        if self._ring is None:
+            raise unreadable(VARIABLE)
         return self._ring
 
-    def _look_again(self) -> None:
-        seen = _look(self._path)
-        if seen == self._seen:
-            return
+    def _read(self, seen: tuple[int, ...] | None) -> None:
         self._seen = seen
         try:
             self._ring = _ring(self._path)
         except ConfigError as error:
-            log.error("keys_file_unusable", reason=str(error.problems[0]), kept=len(self._ring))  # noqa: TRY400 - the reason suffices
+            kept = 0 if self._ring is None else len(self._ring)
+            log.error("keys_file_unusable", reason=str(error.problems[0]), kept=kept)  # noqa: TRY400 - the reason suffices
         else:
             log.info("keys_file_read", keys_valid=len(self._ring))
+
+
+def unreadable(what: str) -> ConfigError:
+    """Return what a caller is told while nobody knows who may call; strangers see no more."""
+    error = ConfigError(
+        (
+            ConfigProblem(
+                variable=what,
+                found="what cannot be read; the log of the service says why",
+                expected="who may call",
+                example=f"{VARIABLE}=keys.json",
+            ),
+        )
+    )
+    error.next_step = "Ask whoever runs the service."
+    return error
 
 
 def _ring(path: Path) -> KeyRing:
     return KeyRing(entry.stored for entry in read_entries(path))
 
 
-def _look(path: Path) -> tuple[int, int, int] | None:
+def _look(path: Path) -> tuple[int, ...] | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    # The last of them changes with the rights, too.
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _wrong(path: Path, found: str) -> ConfigError:

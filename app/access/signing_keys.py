@@ -14,6 +14,7 @@ from jwt.exceptions import PyJWTError
 
 from app import forms
 from app.errors import IssuerUnavailableError
+from app.text_files import without_mark
 
 # Keys are asked for again, without anybody waiting, when they are this old.
 FRESH_FOR: Final = timedelta(minutes=10)
@@ -154,7 +155,7 @@ class SigningKeys:
 
     async def _document(self, url: str, form: type[FormT]) -> FormT:
         try:
-            return msgspec.json.decode(await self._fetch(url), type=form)
+            return msgspec.json.decode(without_mark(await self._fetch(url)), type=form)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise _unusable(url, f"it has another form ({error})") from None
 

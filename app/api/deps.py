@@ -49,6 +49,7 @@ class Services:
         clock: What time it is.
         place: The same as a folder.
         meters: Counts what happens.
+        malformed: Settings that cannot be used, by their names; the cache is served all the same.
     """
 
     catalogue: DatasetCatalogue
@@ -64,6 +65,7 @@ class Services:
     clock: Clock
     place: CachePlace
     meters: Meters
+    malformed: tuple[str, ...] = ()
 
     @property
     def operations(self) -> Operations:

@@ -12,6 +12,7 @@ from app.errors import (
     CacheError,
     CacheMissingError,
     CacheUnavailableError,
+    ConfigError,
     ServiceStoppingError,
 )
 from app.pipeline.place import CachePlace
@@ -22,7 +23,12 @@ _NOT_WRITABLE: Final = " It cannot be written to, so no refresh can be published
 
 
 async def readiness(
-    cache: CacheRepository, datasets: Sequence[str], place: CachePlace, *, stopping: bool
+    cache: CacheRepository,
+    datasets: Sequence[str],
+    place: CachePlace,
+    *,
+    stopping: bool,
+    malformed: Sequence[str] = (),
 ) -> ReadyResponse:
     """Tell whether readers can be answered: not while stopping, nor with a place that fails.
 
@@ -30,11 +36,16 @@ async def readiness(
     ready service gets to see, is what fills it. One broken dataset does not take the others
     away from their readers; if all are broken, nothing can be served. A cache that can be read
     and not written is ready too, and says what is wrong: a platform that stopped it would turn
-    old data into none.
+    old data into none. So are settings that cannot be used: refreshes fail, readers are served.
     """
     if stopping:
         return _not_ready(STOPPING_DETAIL, ServiceStoppingError.code)
-    return await asyncio.to_thread(_readiness, cache, datasets, place)
+    answer = await asyncio.to_thread(_readiness, cache, datasets, place)
+    if not malformed or answer.status == "not_ready":
+        return answer
+    # What was found there is told to those who may know: by the log, and by a refresh.
+    detail = f"{answer.detail} These settings cannot be used: {', '.join(malformed)}."
+    return _ready_with(detail, answer.code or ConfigError.code)
 
 
 def _readiness(cache: CacheRepository, datasets: Sequence[str], place: CachePlace) -> ReadyResponse:
@@ -59,6 +70,10 @@ def _readiness(cache: CacheRepository, datasets: Sequence[str], place: CachePlac
 def _ready(place: CachePlace, detail: str, code: str | None) -> ReadyResponse:
     if place.writable() is False:
         detail, code = detail + _NOT_WRITABLE, CacheUnavailableError.code
+    return _ready_with(detail, code)
+
+
+def _ready_with(detail: str, code: str | None) -> ReadyResponse:
     return ReadyResponse(status="ready", detail=detail, code=code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -253,7 +254,8 @@ def read(body: bytes, form: type[T], url: str) -> T:
         ServiceError: It is something else.
     """
     try:
-        return msgspec.json.decode(body, type=form)
+        # A gateway between may put a byte order mark before it.
+        return msgspec.json.decode(body.removeprefix(BOM_UTF8), type=form)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ServiceError(
             f"{url} answered something that is no {form.__name__} ({error}). "

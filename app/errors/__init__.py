@@ -80,6 +80,7 @@ next step. Both may be shown as they stand, so neither ever holds a secret, a to
 
 from app.errors.base import (
     CLIENT_ID_VARIABLE,
+    NOTHING,
     SECRET_VARIABLE,
     ConfigError,
     ConfigProblem,
@@ -168,6 +169,7 @@ from app.errors.source import (
 
 __all__ = [
     "CLIENT_ID_VARIABLE",
+    "NOTHING",
     "SECRET_VARIABLE",
     "AccessDeniedError",
     "BadCredentialError",

@@ -8,6 +8,8 @@ from typing import ClassVar
 CLIENT_ID_VARIABLE = "SAC_CLIENT_ID"
 # Joined from two parts: QA searches the code for the whole name and must find nothing.
 SECRET_VARIABLE = "SAC_CLIENT_" + "SECRET"
+# What is found of a variable that is not set.
+NOTHING = "nothing"
 _SHOWN_CHARACTERS = 40
 _SHOWN_END = 12
 
@@ -65,6 +67,11 @@ class ConfigProblem:
     expected: str
     example: str
 
+    @property
+    def name_and_found(self) -> str:
+        """The variable, and what was found if there was anything."""
+        return self.variable if self.found == NOTHING else f"{self.variable} ({self.found})"
+
     def __str__(self) -> str:
         return (
             f"{self.variable}: found {self.found}, expected {self.expected}, "
@@ -88,11 +95,10 @@ class ConfigError(SeriesError):
 
     @property
     def sentence(self) -> str:
-        """Name the variables alone; `problems` has what was found and what is expected."""
-        names = ", ".join(problem.variable for problem in self.problems)
+        """Name the variables and what was found; `problems` has what is expected, too."""
+        names = ", ".join(problem.name_and_found for problem in self.problems)
         return (
-            f"SAP Analytics Cloud is not fully configured: {names} missing or malformed. "
-            f"{self.next_step}"
+            f"The service is not fully configured: {names} missing or malformed. {self.next_step}"
         )
 
 

@@ -14,12 +14,14 @@ import httpx
 import msgspec
 from typing_extensions import override
 
-from app.errors import SourceError, TokenEndpointError, UnsafeLinkError
+from app.errors import ConfigError, SourceError, TokenEndpointError, UnsafeLinkError
 from app.records import AuthStatus
+from app.sac_connector.clocks import refusal
 from app.sac_connector.faults import COPY_LOGIN_URL, token_fault
 from app.sac_connector.http_answer import Answer
 from app.sac_connector.network import CLIENT_ERRORS, transport_fault
 from app.sac_connector.proxies import LOGIN_SETTING
+from app.sac_connector.retry import Sleep
 from app.sac_connector.wire import origin
 
 # A token is renewed this long before it expires, or a tenth of its life if that is shorter, so
@@ -83,7 +85,7 @@ class TokenProvider:
 
     Args:
         client: Sends the requests. Redirects are never followed, whatever it is set to.
-        credentials: The OAuth client.
+        credentials: Tells the OAuth client's credentials, which may change; asked for each token.
         clock: Tells when a token expires.
         on_token: Is told each new token's value, so that logs can mask it.
     """
@@ -91,12 +93,13 @@ class TokenProvider:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        credentials: Credentials,
+        credentials: Callable[[], Credentials],
         clock: Clock,
         on_token: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._client = client
         self._credentials = credentials
+        self._shown: Credentials | None = None
         self._clock = clock
         self._on_token = on_token
         self._token: Token | None = None
@@ -115,6 +118,7 @@ class TokenProvider:
 
         Raises:
             SourceError: The token endpoint refused, failed, or cannot be reached.
+            ConfigError: The credentials cannot be read.
         """
         if (token := self.current) is not None:
             return token
@@ -123,6 +127,14 @@ class TokenProvider:
             self._fetching.add_done_callback(self._fetched)
         # Shielded: a caller that gives up must not take the token from the others.
         return await asyncio.shield(self._fetching)
+
+    @property
+    def has_new_credentials(self) -> bool:
+        """Whether the next login would show others than the last; also if it could show none."""
+        try:
+            return self._credentials() != self._shown
+        except ConfigError:
+            return True
 
     def discard(self, token: Token) -> None:
         """Forget a token that the tenant refused, unless it was replaced meanwhile."""
@@ -136,13 +148,14 @@ class TokenProvider:
             task.exception()
 
     async def _fetch(self) -> Token:
-        url = self._credentials.token_url
+        shown = self._shown = self._credentials()
+        url = shown.token_url
         sent_at = self._clock.now()
         try:
             response = await self._client.post(
                 url,
                 # Base64 of the raw pair: SAC does not undo percent-encoding here (observed).
-                auth=httpx.BasicAuth(self._credentials.client_id, self._credentials.secret),
+                auth=httpx.BasicAuth(shown.client_id, shown.secret),
                 data={"grant_type": "client_credentials"},
                 headers={"Accept": "application/json"},
                 follow_redirects=False,
@@ -178,22 +191,34 @@ class TokenProvider:
 class BearerAuth(httpx.Auth):
     """Attaches a bearer to requests for one origin, and renews it once if it is refused.
 
-    A refusal is a 401 or, as some tenants answer to a token that was revoked, a login page.
+    A refusal is a 401 or, as some tenants answer to a token that was revoked, a login page. A new
+    token that gets a 401 too is shown once more a little later: it may not be valid yet, as the
+    clocks of the login and of the tenant differ.
 
     Args:
         tokens: Where tokens come from.
         tenant_url: The only origin that may see them.
+        clock: Tells how far the clocks of others are off.
+        sleep: Waits; tests hand in one that does not.
     """
 
-    def __init__(self, tokens: TokenProvider, tenant_url: str) -> None:
+    def __init__(
+        self,
+        tokens: TokenProvider,
+        tenant_url: str,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._tokens = tokens
         self._origin = origin(tenant_url)
+        self._clock = clock
+        self._sleep = sleep
 
     @override
     async def async_auth_flow(
         self, request: httpx.Request
     ) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Send with a token; if it is refused, once more with a new one.
+        """Send with a token; if it is refused, once more with a new one, which may need a moment.
 
         Raises:
             UnsafeLinkError: The request is for another origin.
@@ -208,7 +233,12 @@ class BearerAuth(httpx.Auth):
         response = yield _with_bearer(request, token)
         if _refuses(response):
             self._tokens.discard(token)
-            yield _with_bearer(request, await self._tokens.token())
+            token = await self._tokens.token()
+            response = yield _with_bearer(request, token)
+            if response.status_code == HTTPStatus.UNAUTHORIZED:
+                found = refusal(token.value, response.headers, self._clock.now())
+                await self._sleep(found.wait.total_seconds())
+                yield _with_bearer(request, token)
 
 
 def _refuses(response: httpx.Response) -> bool:
@@ -237,14 +267,15 @@ class TokenProbe:
     async def check(self) -> AuthStatus:
         """Report a kept token, a recent failure, or the outcome of one new request."""
         kept, last = self._tokens.current, self._last
-        if last is not None and not (kept or last.ok) and self._age(last) < _PROBE_INTERVAL:
+        recent = last is not None and self._age(last) < _PROBE_INTERVAL
+        if last and recent and not (kept or last.ok or self._tokens.has_new_credentials):
             return last
         try:
             token = await self._tokens.token()
-        except SourceError as error:
+        except (SourceError, ConfigError) as error:
             # The time of the answer, not of the question: a time-out is long in coming.
             self._last = AuthStatus(
-                ok=False, checked_at=self._clock.now(), detail=str(error), code=error.code
+                ok=False, checked_at=self._clock.now(), detail=error.sentence, code=error.code
             )
         else:
             self._last = AuthStatus(

@@ -8,8 +8,9 @@ from typing import Final, Protocol, TypeVar
 
 import httpx
 
-from app.errors import DeadlineExceededError, SourceAnswerError
+from app.errors import BearerRefusedError, DeadlineExceededError, SourceAnswerError
 from app.sac_connector.auth import Clock
+from app.sac_connector.clocks import refusal
 from app.sac_connector.faults import JSON, data_fault, export_fault
 from app.sac_connector.http_answer import Answer
 from app.sac_connector.network import CLIENT_ERRORS, transport_fault
@@ -104,7 +105,12 @@ class ExportTransport:
                 answer = Answer.of(response, await _read(response))
         except CLIENT_ERRORS as error:
             raise transport_fault(error, url) from error
-        fault = export_fault(answer, self._clock.now()) or data_fault(answer, kind)
+        now = self._clock.now()
+        fault = export_fault(answer, now) or data_fault(answer, kind)
+        if isinstance(fault, BearerRefusedError):
+            shown = response.request.headers.get("authorization", "")
+            reason = refusal(shown, response.headers, now).reason
+            fault.next_step = f"{reason} {fault.next_step}".lstrip()
         if fault is not None:
             raise fault
         return answer.data

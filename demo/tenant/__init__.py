@@ -105,6 +105,7 @@ all or, with null, for ever. Retries count as calls. The kinds, with their argum
     invalid_json    a body that is no JSON
     content_type    value; the right body under a wrong type
     gzip            the body is compressed
+    mark            a byte order mark stands before the body
     slow            delay_s before the first byte
     hang            no answer at all
     next_link       url: an address, self, first, or none

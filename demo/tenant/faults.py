@@ -5,6 +5,7 @@ its arguments.
 """
 
 import asyncio
+import codecs
 import datetime as dt
 import gzip
 import re
@@ -25,7 +26,7 @@ from demo.tenant.pages import read_token
 Kind = Literal[
     "status", "html_login", "redirect", "truncate", "truncate_json", "reset", "slow", "hang",
     "invalid_json", "content_type", "gzip", "next_link", "drop_rows", "entities", "not_json_value",
-    "drop_column", "mutate", "revoke", "aggregation_drops",
+    "drop_column", "mutate", "revoke", "aggregation_drops", "mark",
 ]  # fmt: skip
 CATEGORIES = frozenset(
     {"any", "token", "page", "count", "metadata", "catalogue", "master", "service", "subscription"}
@@ -215,6 +216,8 @@ def _spoiled(rule: Rule, request: Request, whole: Response) -> Response:
             body = b'{"@odata.context":"$metadata","value":[{"Version":public}]}'
         case "content_type":
             headers = {"content-type": str(rule.value or "text/plain")}
+        case "mark":
+            body = codecs.BOM_UTF8 + body
         case "gzip":
             body, headers = gzip.compress(body, 1), {"content-encoding": "gzip"}
         case kind if kind in ROW_KINDS and whole.status_code == 200:  # noqa: PLR2004

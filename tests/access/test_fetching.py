@@ -17,7 +17,7 @@ Answer = Callable[[httpx.Request], httpx.Response]
 
 def fetch_from(answer: Answer) -> IssuerFetch:
     """Return what fetches from an issuer that answers so."""
-    return IssuerFetch(lambda: httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+    return IssuerFetch(lambda _: httpx.AsyncClient(transport=httpx.MockTransport(answer)))
 
 
 async def test_a_document_is_returned() -> None:
@@ -61,8 +61,17 @@ async def test_an_address_that_is_none_is_no_crash() -> None:
         await fetch_from(lambda _: httpx.Response(200))("https://issuer.example:port/")
 
 
+async def test_an_environment_without_a_way_out_is_told_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The log gets the variable, and the caller a service that is not at its best."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/certificates.pem")
+    with pytest.raises(IssuerUnavailableError, match="SSL_CERT_FILE: found /nowhere"):
+        await IssuerFetch(issuer_client)(URL)
+
+
 async def test_the_real_client_waits_briefly_and_follows_nothing() -> None:
     """Every phase has a time-out, and a redirect is not followed."""
-    async with issuer_client() as client:
+    async with issuer_client(URL) as client:
         assert client.timeout == httpx.Timeout(TIMEOUT_S)
         assert not client.follow_redirects

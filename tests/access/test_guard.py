@@ -14,6 +14,7 @@ from app.access.keys import KeyRing
 from app.access.limiting import Bucket, Limiter
 from app.errors import (
     BadCredentialError,
+    ConfigError,
     ForbiddenError,
     LoginRequiredError,
     TooManyRequestsError,
@@ -74,6 +75,17 @@ async def test_an_empty_file_is_no_open_door(tmp_path: Path) -> None:
     assert not guard.is_open
     with pytest.raises(LoginRequiredError):
         await guard.identify([], None)
+
+
+async def test_while_nobody_knows_who_may_call_nobody_is_let_in(rig: Rig) -> None:
+    """The file that may name keys cannot be read: that is no reason to open the door."""
+    guard = Guard(knows_callers=False)
+    assert not guard.is_open
+    for headers in ([], key_header(KEY)):
+        with pytest.raises(ConfigError, match=r"\.env"):
+            await guard.identify(headers, None)
+    known = Guard(KeyRing([stored(KEY)]), clock=rig.clock, knows_callers=False)
+    assert (await known.identify(key_header(KEY), None)).roles == {Role.READ}
 
 
 async def test_whoever_shows_nothing_is_told_what_to_show(rig: Rig) -> None:

@@ -130,6 +130,7 @@ MALFORMED = {
     "no dataset at all": malformed(datasets=[]),
     "a dataset with a slash": malformed(datasets=["../x"]),
     "a time without a zone": malformed(expires="2026-11-22T00:00:00"),
+    "brackets without end": "[" * 100_000,
     "half a hash": malformed(hash="abc"),
     "a name of two lines": malformed(name="x\n"),
     "one key twice": malformed()[:-2] + ", " + malformed()[10:],
@@ -148,10 +149,35 @@ def test_a_malformed_file_is_refused_with_its_place(tmp_path: Path, kind: str) -
     assert hash_of(KEY) not in str(error.value)
 
 
-def test_a_missing_file_stops_the_start(tmp_path: Path) -> None:
-    """A service that is told of a file does not start without it."""
-    with pytest.raises(ConfigError, match="no such file"):
-        WatchedKeys(tmp_path / "keys.json")
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbf%b", "utf-16"], ids=["mark", "UTF-16"])
+def test_a_file_of_a_windows_editor_is_read(path: Path, content: bytes | str) -> None:
+    """A byte order mark before the keys, or UTF-16, changes nothing."""
+    before, text = read_entries(path), path.read_text(encoding="utf-8")
+    path.write_bytes(text.encode(content) if isinstance(content, str) else content % text.encode())
+    assert read_entries(path) == before
+
+
+def test_the_line_of_a_mistake_is_told(path: Path) -> None:
+    """The library counts bytes; whoever mends the file looks for a line."""
+    path.write_text('{\n "keys": [\n  x]}', encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"keys\.json: line 3: JSON is malformed"):
+        read_entries(path)
+
+
+def test_without_its_file_nobody_s_key_is_known_until_it_comes(path: Path) -> None:
+    """It is not that the keys are wrong, and a stranger learns the variable alone."""
+    content, seconds = path.read_bytes(), Seconds()
+    path.unlink()
+    with capture_logs() as lines:
+        watched = WatchedKeys(path, seconds)
+    assert [(line["event"], line["kept"]) for line in lines] == [("keys_file_unusable", 0)]
+    assert "no such file" in lines[0]["reason"]
+    with pytest.raises(ConfigError, match="API_KEYS_FILE") as error:
+        _ = watched.ring
+    assert str(path) not in f"{error.value} {error.value.sentence}"
+    path.write_bytes(content)
+    seconds.now = 1
+    assert watched.ring.find(KEY, NOW)
 
 
 def test_changes_are_seen_within_a_second(path: Path) -> None:

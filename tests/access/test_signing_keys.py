@@ -140,6 +140,13 @@ async def test_a_broken_document_gives_no_keys(rig: Rig, kind: str) -> None:
     assert not any(asked.startswith(("http:", "file:")) for asked in rig.issuer.asked)
 
 
+async def test_a_byte_order_mark_before_a_document_does_no_harm(rig: Rig) -> None:
+    """Some servers put one before JSON."""
+    for url in (DISCOVERY, JWKS):
+        rig.issuer.documents[url] = b"\xef\xbb\xbf" + await rig.issuer.fetch(url)
+    assert await rig.keys.key("rs256-1", "RS256") is not None
+
+
 async def test_a_deep_document_is_only_a_broken_one(rig: Rig) -> None:
     """Nesting without end exhausts nothing."""
     rig.issuer.documents[JWKS] = b'{"keys": [{"a": ' + b"[" * 100_000

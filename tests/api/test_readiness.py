@@ -94,6 +94,21 @@ async def test_a_cache_that_takes_nothing_more_is_ready_and_says_so(tmp_path: Pa
     assert answer.detail.endswith("It cannot be written to, so no refresh can be published.")
 
 
+@pytest.mark.parametrize("held", [[], ["default"]], ids=["empty", "filled"])
+async def test_settings_that_cannot_be_used_are_named(held: list[str]) -> None:
+    """Readers are served all the same, so it is ready; what was found is not for everybody."""
+    cache = FakeCache(*map(a_series, held))
+    usual = await asked(cache)
+    answer = await readiness(
+        cache, ["default"], NOWHERE, stopping=False, malformed=["SSL_CERT_FILE", "DATASETS_FILE"]
+    )
+    assert answer.status == "ready"
+    assert answer.code == (usual.code or "configuration")
+    assert answer.detail == (
+        f"{usual.detail} These settings cannot be used: SSL_CERT_FILE, DATASETS_FILE."
+    )
+
+
 async def test_without_a_dataset_there_is_nothing_to_fail() -> None:
     """A service that serves nothing serves it well."""
     assert (await readiness(FakeCache(), (), NOWHERE, stopping=False)).status == "ready"

@@ -19,6 +19,11 @@ def test_fields_of_a_later_service_are_passed_over() -> None:
     )
 
 
+def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
+    """Some gateways put one before JSON."""
+    assert read(b"\xef\xbb\xbf" + msgspec.json.encode(DONE), Operation, URL).done
+
+
 def test_an_operation_knows_whether_it_has_ended() -> None:
     """Queued and running are on their way; all else is an end."""
     running = read(msgspec.json.encode(RUNNING), Operation, URL)

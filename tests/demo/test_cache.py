@@ -55,6 +55,18 @@ def test_the_command_runs_as_a_process(root: Path) -> None:
     assert "sales: 2 whole, 1 broken; version 2 is served" in done.stdout
 
 
+def test_without_its_settings_it_does_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that cannot be read may name another place."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes("CACHE_URI=elsewhere".encode("utf-32"))
+    code, said = run(root, "verify")
+    assert code == 1
+    assert said.startswith("The configuration is incomplete or malformed: .env: found line 1: ")
+    assert len(said.splitlines()) == 1
+
+
 def test_a_whole_cache_verifies_and_needs_no_repair(root: Path) -> None:
     """All versions are read; the code is 0."""
     assert run(root, "verify") == (0, "sales: 3 whole, 0 broken; version 2 is served\n")

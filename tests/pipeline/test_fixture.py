@@ -74,9 +74,13 @@ async def test_a_report_says_what_was_read() -> None:
     assert seen[-1].rows == 228
 
 
-async def test_cells_are_passed_on_as_text(tmp_path: Path) -> None:
-    """No cell is interpreted: NA is a member, leading zeros stay, an empty cell is null."""
-    content = b"dim_product,extra,value,dim_region,date\n007,1,1.50,NA,202401\n,,,nan,#\n"
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "mark"])
+async def test_cells_are_passed_on_as_text(tmp_path: Path, mark: bytes) -> None:
+    """No cell is interpreted: NA is a member, leading zeros stay, an empty cell is null.
+
+    Nor is a byte order mark a part of the first name.
+    """
+    content = mark + b"dim_product,extra,value,dim_region,date\n007,1,1.50,NA,202401\n,,,nan,#\n"
     pages, _ = await read(csv_file(tmp_path, content))
     assert pages[0].rows.to_pylist() == [
         {"date": "202401", "dim_region": "NA", "dim_product": "007", "value": "1.50"},

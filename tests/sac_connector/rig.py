@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -117,6 +118,12 @@ def a_token(value: str = "tok-1", expires_in: object = 3600) -> httpx.Response:
     return httpx.Response(200, json={"access_token": value, "expires_in": expires_in})
 
 
+def a_jwt(**claims: object) -> str:
+    """Return a token that says something of itself; nobody signed it."""
+    payload = urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"e30.{payload}.c2ln"
+
+
 class FakeTenant:
     """Answers in the order it is told to; what it was told nothing about gets a good answer.
 
@@ -223,7 +230,7 @@ class Rig:
 
 def build(
     client: httpx.AsyncClient,
-    credentials: Credentials,
+    credentials: Credentials | Callable[[], Credentials],
     tenant_url: str,
     *,
     policy: RetryPolicy | None = None,
@@ -231,9 +238,10 @@ def build(
 ) -> Rig:
     """Put the connector together around a client."""
     policy, limits = policy or RetryPolicy(), limits or PullLimits(page_rows=2, deadline_s=60)
+    asked = (lambda: credentials) if isinstance(credentials, Credentials) else credentials
     clock, waits, seen = FakeClock(), Waits(), list[str]()
-    tokens = TokenProvider(client, credentials, clock, on_token=seen.append)
-    auth = BearerAuth(tokens, tenant_url)
+    tokens = TokenProvider(client, asked, clock, on_token=seen.append)
+    auth = BearerAuth(tokens, tenant_url, clock, waits)
     transport = ExportTransport(client, auth, clock, limits.parallel)
     source = SacSource(
         transport,
@@ -253,12 +261,13 @@ async def connected(
     policy: RetryPolicy | None = None,
     limits: PullLimits | None = None,
     follow_redirects: bool = False,
+    credentials: Callable[[], Credentials] | None = None,
 ) -> AsyncIterator[Rig]:
     """Put the connector together around a tenant that is no more than a function."""
     mock = httpx.MockTransport(tenant)
     async with httpx.AsyncClient(transport=mock, follow_redirects=follow_redirects) as client:
-        credentials = Credentials(TOKEN_URL, CLIENT_ID, SECRET)
-        yield build(client, credentials, TENANT_URL, policy=policy, limits=limits)
+        usual = Credentials(TOKEN_URL, CLIENT_ID, SECRET)
+        yield build(client, credentials or usual, TENANT_URL, policy=policy, limits=limits)
 
 
 def as_json(parts: Mapping[str, object]) -> bytes:

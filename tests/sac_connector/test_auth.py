@@ -7,6 +7,7 @@ import base64
 import gzip
 import traceback
 from datetime import timedelta
+from email.utils import format_datetime
 from urllib.parse import parse_qs
 
 import httpx
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from app.errors import (
     BearerRefusedError,
+    ConfigError,
     CredentialsRefusedError,
     GrantMissingError,
     GrantRefusedError,
@@ -45,6 +47,7 @@ from tests.sac_connector.rig import (
     TOKEN_URL,
     FakeTenant,
     Reply,
+    a_jwt,
     a_page,
     a_token,
     connected,
@@ -357,19 +360,84 @@ async def test_a_refused_token_is_renewed_once_and_the_same_page_asked_again(
     assert rig.waits.seconds == []
 
 
-@pytest.mark.parametrize(
-    ("refused", "kind"),
-    [(refusal(401), BearerRefusedError), (LOGIN_PAGE, LoginPageError)],
-    ids=["401", "web page"],
-)
-async def test_a_second_refusal_is_final(refused: httpx.Response, kind: type[SourceError]) -> None:
-    """A fresh token that is refused too ends the pull: two requests, two tokens, no wait."""
-    tenant = FakeTenant([refused, refused])
+async def test_a_second_web_page_is_final() -> None:
+    """A fresh token that is answered with a web page too ends the pull, without a wait."""
+    tenant = FakeTenant([LOGIN_PAGE, LOGIN_PAGE])
     async with connected(tenant) as rig:
-        with pytest.raises(kind):
+        with pytest.raises(LoginPageError):
             await rig.get()
     assert tenant.bearers == ["tok-1", "tok-2"]
     assert rig.waits.seconds == []
+
+
+async def test_a_new_token_that_is_refused_is_shown_once_more_in_a_moment() -> None:
+    """It may not be valid yet, by the tenant's clock: after a short wait it is taken."""
+    tenant = FakeTenant([refusal(401), refusal(401), a_page()])
+    async with connected(tenant) as rig:
+        await rig.get()
+    assert tenant.bearers == ["tok-1", "tok-2", "tok-2"]
+    assert rig.waits.seconds == [2]
+
+
+async def test_a_third_refusal_is_final() -> None:
+    """Three requests, two tokens, one short wait; nothing is said of clocks that nobody knows."""
+    tenant = FakeTenant([refusal(401)] * 3)
+    async with connected(tenant) as rig:
+        with pytest.raises(BearerRefusedError, match="issued a moment ago") as caught:
+            await rig.get()
+    assert tenant.bearers == ["tok-1", "tok-2", "tok-2"]
+    assert rig.waits.seconds == [2]
+    assert "clock" not in str(caught.value)
+
+
+async def test_clocks_that_differ_are_told_as_the_reason() -> None:
+    """The token says when it begins, the answer what time it is: not the tenant's address is wrong.
+
+    The wait is as long as the two differ, but never long.
+    """
+    fresh = a_jwt(iat=START.timestamp(), exp=START.timestamp() + 3600)
+    behind = format_datetime(START - timedelta(seconds=40), usegmt=True)
+    tenant = FakeTenant([refusal(401, date=behind)] * 3, [a_token(fresh), a_token(fresh)])
+    async with connected(tenant) as rig:
+        with pytest.raises(BearerRefusedError) as caught:
+            await rig.get()
+    assert rig.waits.seconds == [10]
+    assert (
+        "(401). The token is valid from 14:05:00 UTC, and the tenant's clock says 14:04:20: "
+        in (str(caught.value))
+    )
+
+
+async def test_a_byte_order_mark_before_the_token_does_no_harm() -> None:
+    """Some gateways put one before JSON."""
+    marked = httpx.Response(200, content=b"\xef\xbb\xbf" + a_token("tok-x").content)
+    async with connected(FakeTenant(login=[marked])) as rig:
+        assert (await rig.tokens.token()).value == "tok-x"
+
+
+async def test_credentials_are_asked_for_at_each_login() -> None:
+    """A secret that was replaced counts from the next login on, and no probe waits for it."""
+    secrets, tenant = ["old"], FakeTenant(login=[oauth(401, "invalid_client", "Bad credentials")])
+
+    def credentials() -> Credentials:
+        if not secrets:
+            raise ConfigError(())
+        return Credentials(TOKEN_URL, CLIENT_ID, secrets[-1])
+
+    async with connected(tenant, credentials=credentials) as rig:
+        probe = TokenProbe(rig.tokens, rig.clock)
+        assert (await probe.check()).code == "credentials_refused"
+        assert (await probe.check()).code == "credentials_refused"
+        assert len(tenant.logins) == 1
+        secrets.clear()
+        assert (await probe.check()).code == "configuration"
+        secrets.append("new")
+        assert (await probe.check()).ok
+    shown = [one.headers["authorization"].partition(" ")[2] for one in tenant.logins]
+    assert [base64.b64decode(pair).decode() for pair in shown] == [
+        f"{CLIENT_ID}:old",
+        f"{CLIENT_ID}:new",
+    ]
 
 
 async def test_requests_that_are_refused_together_share_one_renewal() -> None:

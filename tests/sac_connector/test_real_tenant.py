@@ -45,7 +45,7 @@ async def real() -> AsyncIterator[RealTenant]:
     async with open_client(settings) as client:
         tokens = token_provider(client, connection, Masker())
         source = SacSource(
-            ExportTransport(client, BearerAuth(tokens, connection.tenant_url), clock),
+            ExportTransport(client, BearerAuth(tokens, connection.tenant_url, clock), clock),
             tokens,
             connection.tenant_url,
             limits=PullLimits(page_rows=FEW_ROWS, deadline_s=120),

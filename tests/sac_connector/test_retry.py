@@ -58,13 +58,14 @@ LONG_AGO = "Sun, 06 Nov 1994 08:49:37 GMT"
 async def test_what_would_fail_again_is_not_sent_again(
     reply: Reply, kind: type[SourceError]
 ) -> None:
-    """A refusal is final: nothing waits, and nothing but a renewed token is tried."""
-    tenant = FakeTenant([reply] * 2)
+    """A refusal is final: nothing but a renewed token is tried, and that once more in a moment."""
+    tenant = FakeTenant([reply] * 3)
     async with connected(tenant, policy=POLICY) as rig:
         with pytest.raises(kind):
             await rig.get()
-    assert rig.waits.seconds == []
-    assert len(tenant.asked) == 1 + (kind in {BearerRefusedError, LoginPageError})
+    refused = kind is BearerRefusedError
+    assert rig.waits.seconds == [2] * refused
+    assert len(tenant.asked) == 1 + (refused or kind is LoginPageError) + refused
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,17 @@ import gzip
 import httpx
 import pytest
 
-from app.errors import DeadlineExceededError, SourceAnswerError
+from app.errors import (
+    DeadlineExceededError,
+    ExportNotAllowedError,
+    LoginPageError,
+    SourceAnswerError,
+)
 from app.sac_connector import transport
 from app.sac_connector.faults import XML
 from tests.sac_connector.rig import PAGE_URL, FakeTenant, a_page, connected, metadata, refusal
+
+JSON_TYPE = {"content-type": "application/json"}
 
 
 async def test_a_request_says_what_it_takes_and_who_asks() -> None:
@@ -34,6 +41,31 @@ async def test_any_spelling_of_json_is_taken(kind: str) -> None:
     reply = httpx.Response(200, content=b"{}", headers={"content-type": kind})
     async with connected(FakeTenant([reply])) as rig:
         assert await rig.get() == b"{}"
+
+
+async def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
+    """Some gateways put one before JSON or XML, where it says nothing."""
+    marked = [
+        httpx.Response(200, content=b"\xef\xbb\xbf{}", headers=JSON_TYPE),
+        metadata("\ufeff<a/>"),
+    ]
+    async with connected(FakeTenant(marked)) as rig:
+        assert await rig.get() == b"{}"
+        assert await rig.transport.get(PAGE_URL, rig.budget(), XML) == b"<a/>"
+
+
+async def test_a_byte_order_mark_hides_no_refusal() -> None:
+    """The number of an error and a web page are known behind it."""
+    number = refusal(400, "3401")
+    page = httpx.Response(
+        200, content=b"\xef\xbb\xbf<html>", headers={"content-type": "text/plain"}
+    )
+    tenant = FakeTenant([httpx.Response(400, content=b"\xef\xbb\xbf" + number.content), page, page])
+    async with connected(tenant) as rig:
+        with pytest.raises(ExportNotAllowedError):
+            await rig.get()
+        with pytest.raises(LoginPageError):
+            await rig.get()
 
 
 @pytest.mark.parametrize(

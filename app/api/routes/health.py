@@ -52,7 +52,9 @@ async def ready(services: ServicesDep, response: Response) -> ReadyResponse:
     """
     stopping = services.operations.stopping
     names = services.catalogue.names
-    answer = await readiness(services.cache, names, services.place, stopping=stopping)
+    answer = await readiness(
+        services.cache, names, services.place, stopping=stopping, malformed=services.malformed
+    )
     if answer.status == "not_ready":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return answer

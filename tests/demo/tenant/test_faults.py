@@ -136,7 +136,9 @@ async def test_a_type_can_be_wrong_and_a_body_compressed(caller: Caller) -> None
     right = (await caller.get(PAGE)).json()
     await caller.fault("content_type", match="page", value="application/octet-stream")
     await caller.fault("gzip", match="page", nth=2)
+    await caller.fault("mark", match="page", nth=3)
     typed, packed = await caller.get(PAGE), await caller.get(PAGE)
+    assert (await caller.get(PAGE)).content.startswith(b"\xef\xbb\xbf{")
     assert typed.headers["content-type"] == "application/octet-stream"
     assert packed.headers["content-encoding"] == "gzip"
     assert typed.json() == packed.json() == right
