@@ -71,7 +71,7 @@ docstrings: install ## interrogate: every test says what must hold
 secrets: ## no literal of a secret's name but in the pages that explain variables
 	@git grep --untracked -nE '$(SECRETS)' -- ':!docs' ':!README.md' ':!.env.example'; case $$? in \
 		1) echo "secrets: none";; \
-		0) echo "secrets: these literals belong in docs/ and .env.example only" >&2; exit 1;; \
+		0) echo "secrets: these literals belong in docs/, README.md and .env.example only" >&2; exit 1;; \
 		*) exit 2;; esac
 
 dockerfile: install ## hadolint

@@ -17,6 +17,7 @@ from jwt import PyJWK
 
 from demo.processes import ROOT, first_url, python_module
 from tests.oidc_server import CLIENT_ID, CLIENT_WORD
+from tests.simulated_tenant import PATIENCE_S
 
 Json = dict[str, Any]
 
@@ -30,7 +31,7 @@ class IssuerProcess:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._client = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=PATIENCE_S, trust_env=False)
 
     def close(self) -> None:
         """Close the connections."""

@@ -1,6 +1,8 @@
 """The service as a process of its own: `uvicorn app.main:app`, as users run it."""
 
 import contextlib
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +11,11 @@ import httpx
 
 from app.errors import SECRET_VARIABLE
 from demo.processes import ROOT, free_port, python_module, wait_until_live
-from tests.simulated_tenant import SimulatedTenant
+from tests.simulated_tenant import PATIENCE_S, SimulatedTenant
 
 MODEL = "CSIMPLAN0000000000000000A1"
 VERSION_FILTER = "Version eq 'public.Actual'"
+_IN_PROGRESS = re.compile(r"^\w+_http_requests_in_progress (\S+)$", re.MULTILINE)
 
 
 def settings_for(tenant: SimulatedTenant, **changes: str) -> dict[str, str]:
@@ -32,6 +35,17 @@ def settings_for(tenant: SimulatedTenant, **changes: str) -> dict[str, str]:
     }
 
 
+def until_in_progress(service: httpx.Client, number: int) -> None:
+    """Wait until a service answers so many requests at once, beside the one that asks."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        found = _IN_PROGRESS.search(service.get("/metrics").text)
+        assert found is not None
+        if float(found[1]) > number:
+            return
+        assert time.monotonic() < end, found[0]
+
+
 @contextlib.contextmanager
 def running_service(folder: Path, settings: Mapping[str, str]) -> Iterator[httpx.Client]:
     """Run the service in a folder, and give a client for it.
@@ -45,7 +59,7 @@ def running_service(folder: Path, settings: Mapping[str, str]) -> Iterator[httpx
     arguments = ("app.main:app", "--app-dir", str(ROOT), "--port", str(port))
     with (
         python_module("uvicorn", *arguments, folder=folder, settings=settings) as process,
-        httpx.Client(base_url=url, timeout=60.0) as client,
+        httpx.Client(base_url=url, timeout=PATIENCE_S) as client,
     ):
         wait_until_live(process, url)
         yield client
@@ -81,7 +95,7 @@ def measured_service(folder: Path, settings: Mapping[str, str]) -> Iterator[Meas
     arguments = ("app.main:app", "--app-dir", str(ROOT), "--port", str(port))
     with (
         python_module("uvicorn", *arguments, folder=folder, settings=settings) as process,
-        httpx.Client(base_url=url, timeout=60.0) as client,
+        httpx.Client(base_url=url, timeout=PATIENCE_S) as client,
     ):
         wait_until_live(process, url)
         yield MeasuredService(client, process.pid)

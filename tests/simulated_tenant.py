@@ -10,6 +10,7 @@ import contextlib
 import select
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ import httpx
 from demo.tenant.oauth import CLIENT_ID, SECRET, TOKEN_PATH
 
 ROOT = Path(__file__).resolve().parent.parent
-START_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 5.0
+# Only bounds what is waited for; nothing depends on how long it takes.
+PATIENCE_S = 60.0
 PROMISE = "Simulated SAC tenant on "
 
 Role = Literal["version", "date", "account", "generic"]
@@ -63,7 +64,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
     if process.poll() is None:
         process.terminate()
         try:
-            process.wait(STOP_TIMEOUT_S)
+            process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -99,7 +100,7 @@ class SimulatedTenant:
         self.secret = SECRET
         # Loopback only: a proxy of the environment must not see these calls.
         self._client = httpx.Client(
-            base_url=f"{self.url}/_admin", timeout=START_TIMEOUT_S, trust_env=False
+            base_url=f"{self.url}/_admin", timeout=PATIENCE_S, trust_env=False
         )
 
     def _wait(self) -> str:
@@ -107,7 +108,7 @@ class SimulatedTenant:
         out = self._process.stdout
         if out is None:
             raise RuntimeError("the tenant has no output")
-        ready, _, _ = select.select([out], [], [], START_TIMEOUT_S)
+        ready, _, _ = select.select([out], [], [], PATIENCE_S)
         line = out.readline() if ready else ""
         if not line.startswith(PROMISE):
             self._end()
@@ -180,6 +181,16 @@ class SimulatedTenant:
         """
         rule = {"kind": kind, "match": match, "nth": nth, "times": times, **arguments}
         self._call("POST", "/faults", body=[rule])
+
+    def until_held(self, number: int = 1) -> None:
+        """Wait until so many requests are held at once, by rules of the kind `hold`."""
+        end = time.monotonic() + PATIENCE_S
+        while sum(self._is_held(request) for request in self.log()["requests"]) < number:
+            assert time.monotonic() < end, f"not {number} requests at once: {self.log()}"
+
+    @staticmethod
+    def _is_held(request: dict[str, Any]) -> bool:
+        return request["fault"] == "hold" and request["finished"] is None
 
     def clear_faults(self) -> None:
         """Drop every rule."""

@@ -70,7 +70,7 @@ class Answer:
         """The body; JSON is in UTF-8 and without a byte order mark, whatever it came in."""
         charset = _charset(self.body, self.kind)
         if charset is None or "xml" in self.kind:  # which says itself in which charset it is
-            return self.body
+            return self.body.removeprefix(codecs.BOM_UTF8)
         try:
             return self.body.decode(charset).encode()
         except (UnicodeError, LookupError):

@@ -108,6 +108,7 @@ all or, with null, for ever. Retries count as calls. The kinds, with their argum
     mark            a byte order mark stands before the body
     slow            delay_s before the first byte
     hang            no answer at all
+    hold            no answer until the rules are dropped; then the right one
     next_link       url: an address, self, first, or none
     drop_rows       rows; the page lacks some, its diagnostics do not
     entities        value; a wrong @des.entitiesInPage

@@ -25,8 +25,8 @@ from demo.tenant.pages import read_token
 
 Kind = Literal[
     "status", "html_login", "redirect", "truncate", "truncate_json", "reset", "slow", "hang",
-    "invalid_json", "content_type", "gzip", "next_link", "drop_rows", "entities", "not_json_value",
-    "drop_column", "mutate", "revoke", "aggregation_drops", "mark",
+    "hold", "invalid_json", "content_type", "gzip", "next_link", "drop_rows", "entities",
+    "not_json_value", "drop_column", "mutate", "revoke", "aggregation_drops", "mark",
 ]  # fmt: skip
 CATEGORIES = frozenset(
     {"any", "token", "page", "count", "metadata", "catalogue", "master", "service", "subscription"}
@@ -94,10 +94,17 @@ class FaultBook:
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
+        self._cleared = asyncio.Event()
 
     def clear(self) -> None:
-        """Drop every rule."""
+        """Drop every rule; calls that one of them held go on."""
         self.rules.clear()
+        self._cleared.set()
+        self._cleared = asyncio.Event()
+
+    async def until_cleared(self) -> None:
+        """Wait until the rules of now are dropped."""
+        await self._cleared.wait()
 
     def pick(self, category: str, target: str) -> Rule | None:
         """Return the rule that strikes this call, if one does."""

@@ -49,7 +49,10 @@ from tests.simulated_tenant import SimulatedTenant
 
 @dataclass(frozen=True)
 class Failure:
-    """What goes wrong for good, and what must be said of it."""
+    """What goes wrong for good, and what must be said of it.
+
+    Where the time-out is short, on a busy machine a good answer may be too late, too.
+    """
 
     error: type[SeriesError]
     words: str
@@ -58,6 +61,7 @@ class Failure:
     definition: DatasetDefinition = DAYS
     reach: dict[str, str | float] = field(default_factory=dict)
     waits: int = 0
+    short: bool = False
 
 
 AGAIN = ATTEMPTS - 1
@@ -136,6 +140,7 @@ FAILURES = {
         (Fault("hang", times=None),),
         reach={"read_timeout_s": 0.3},
         waits=AGAIN,
+        short=True,
     ),
     "too slow": Failure(
         DeadlineExceededError,
@@ -310,7 +315,8 @@ async def test_each_failure_is_told_in_words_and_gives_no_secret_away(
         else without_numbers(failure.words) in without_numbers(shown)
     )
     # Slices meet the same failure side by side, each with its own tries, until the first gives up.
-    assert failure.waits <= len(rig.waits.seconds) <= failure.waits * taken.parallel
+    assert failure.waits <= len(rig.waits.seconds)
+    assert failure.short or len(rig.waits.seconds) <= failure.waits * taken.parallel
     output.keeps_quiet(tenant, rig, caught.value)
 
 

@@ -88,7 +88,7 @@ async def test_a_fault_that_passes_costs_no_digit(
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(
     "fault",
-    [Fault("hang"), Fault("slow", more={"delay_s": 4.0}), Fault("hang", "token", 1)],
+    [Fault("hang"), Fault("slow", more={"delay_s": 60.0}), Fault("hang", "token", 1)],
     ids=["page hangs", "page is slow", "login hangs"],
 )
 async def test_an_answer_that_does_not_come_is_asked_for_again(
@@ -96,11 +96,11 @@ async def test_an_answer_that_does_not_come_is_asked_for_again(
 ) -> None:
     """A request that got no answer in time is sent again, and the series is whole."""
     tenant.settings(**way.switches)
-    # Makes the simulated tenant build its rows, which on a busy machine takes longer than the
-    # short time-out of this test.
+    # Makes the simulated tenant build its rows, which takes longer than the short time-out of this
+    # test. On a busy machine other answers may be too late, too: there are tries enough for that.
     tenant.rows(DAYS.model_id)
     fault.cause(tenant, way)
-    async with reaching(tenant, parallel=way.parallel, read_timeout_s=1.2) as rig:
+    async with reaching(tenant, parallel=way.parallel, read_timeout_s=0.3, attempts=99) as rig:
         found = await pulled(rig, way.of(DAYS))
     assert found.rows.equals(oracle(tenant).rows)
     assert rig.waits.seconds

@@ -14,8 +14,8 @@ import pytest
 from demo.processes import ROOT
 from tests.issuer import bearer
 from tests.service_process import running_service
+from tests.simulated_tenant import PATIENCE_S
 
-PATIENCE_S = 30.0
 LIMITS = {"RATE_LIMIT_FAILURES": "none", "RATE_LIMIT_REFRESH": "3/hour"}
 
 

@@ -15,6 +15,7 @@ import pytest
 from app.pipeline.cache import DeltaCache
 from app.pipeline.retention import Retention
 from app.records import CachedSeries
+from tests.e2e.killing import RAREST
 from tests.pipeline.samples import metadata_of, three_months
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,9 +41,9 @@ def test_no_kill_tears_or_loses_a_version(tmp_path: Path, seed: int) -> None:
     result = json.loads(done.stdout)
     assert result["faults"] == []
     counts = result["counts"]
-    assert counts["kill"] == counts["seen"] == KILLS
+    assert counts["kill"] == counts["seen"] >= KILLS
     assert counts["ack"] > 0
-    assert counts["between data and commit"] > 0
+    assert counts[RAREST] > 0
     cache = DeltaCache(tmp_path)
     assert all(check.problem is None for check in cache.verify("default"))
     assert cache.vacuum("default", AT_ONCE).versions == 0

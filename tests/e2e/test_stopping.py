@@ -16,11 +16,8 @@ import httpx
 import pytest
 
 from demo.processes import ROOT, free_port, python_module, wait_until_live
-from tests.service_process import settings_for
-from tests.simulated_tenant import SimulatedTenant
-
-# Only bounds what is waited for; nothing depends on how long it takes.
-PATIENCE_S = 30.0
+from tests.service_process import settings_for, until_in_progress
+from tests.simulated_tenant import PATIENCE_S, SimulatedTenant
 
 
 class Service:
@@ -97,14 +94,16 @@ def filled(tmp_path: Path, tenant: SimulatedTenant) -> Path:
 
 def test_a_pull_is_finished_within_the_grace(filled: Path, tenant: SimulatedTenant) -> None:
     """Until it is published readers are served, ready is 503, and refreshes are refused."""
-    tenant.fault("slow", match="page", delay_s=1.5, times=None)
+    tenant.fault("hold", match="page", times=None)
     with service(filled, tenant) as running, ThreadPoolExecutor(1) as threads:
         place = running.begin()
         watching = threads.submit(running.last_event, place)
+        until_in_progress(running.client, 1)
         running.stop()
         ready = running.until_not_ready()
         refused = running.client.post("/refresh")
         series = running.client.get("/series")
+        tenant.clear_faults()
         end = watching.result(PATIENCE_S)
         running.process.wait(PATIENCE_S)
     assert ready.json()["code"] == "service_stopping"
@@ -123,9 +122,11 @@ def test_a_pull_that_takes_longer_is_handed_back(filled: Path, tenant: Simulated
         service(filled, tenant, SHUTDOWN_GRACE_S="0.3") as running,
         ThreadPoolExecutor(2) as threads,
     ):
+        waiting = threads.submit(running.client.post, "/refresh")
+        until_in_progress(running.client, 1)
         place = running.begin()
         watching = threads.submit(running.last_event, place)
-        waiting = threads.submit(running.client.post, "/refresh")
+        until_in_progress(running.client, 2)
         running.stop()
         end, plain = watching.result(PATIENCE_S), waiting.result(PATIENCE_S)
         running.process.wait(PATIENCE_S)

@@ -11,15 +11,15 @@ from app.pipeline.normalize import Normalizer
 from app.pipeline.refresh import RefreshService
 from app.records import Page
 from tests.fakes import FakeCache, FakeCatalogue, FakeClock, FakeSource, a_definition, a_standing
-from tests.lag import least_lag_of
+from tests.lag import lag_of, share_of
 
-PAGES = 20
+PAGES = 8
 ROWS_PER_PAGE = 50_000
 
 
 @pytest.fixture(scope="module")
 def pages() -> tuple[Page, ...]:
-    """A million rows in twenty pages: ten years of months for five thousand pairs of members."""
+    """400,000 rows in eight pages: ten years of months for five thousand pairs of members."""
     numbers = pa.array(range(ROWS_PER_PAGE))
     months = pa.array([f"{2016 + month // 12}{month % 12 + 1:02}" for month in range(120)])
     turn = pc.subtract(numbers, pc.multiply(pc.divide(numbers, 120), 120))
@@ -35,16 +35,16 @@ def pages() -> tuple[Page, ...]:
     return tuple(Page(number=number + 1, rows=rows, size_bytes=1) for number in range(PAGES))
 
 
-async def test_a_refresh_of_a_million_rows_leaves_the_loop_free(pages: tuple[Page, ...]) -> None:
-    """While a million rows are normalised, the loop never stands still for long."""
+async def test_a_large_refresh_leaves_the_loop_free(pages: tuple[Page, ...]) -> None:
+    """While 400,000 rows are normalised, the loop never stands still for long."""
     cache = FakeCache()
     source = FakeSource(pages)
     service = RefreshService(
         FakeCatalogue(), {"sac": source}, cache, FakeClock(), standing=a_standing(), breakers={}
     )
-    lag = await least_lag_of(lambda: service.refresh("default"))
+    share = await share_of(lambda: service.refresh("default"), 0.25)
     assert cache.load("default").metadata.rows_read == PAGES * ROWS_PER_PAGE
-    assert lag.share < 0.25
+    assert share < 0.25
 
 
 async def test_the_same_work_on_the_loop_would_be_noticed(pages: tuple[Page, ...]) -> None:
@@ -56,4 +56,4 @@ async def test_the_same_work_on_the_loop_would_be_noticed(pages: tuple[Page, ...
             normalizer.add(page)
         content_hash(normalizer.finish().rows)
 
-    assert (await least_lag_of(blocking)).share > 0.75
+    assert (await lag_of(blocking())).share > 0.75

@@ -20,7 +20,7 @@ from app.sac_connector.pull import PullLimits, SacPull
 from app.sac_connector.retry import Retrier, RetryPolicy
 from app.sac_connector.transport import ExportTransport, PullBudget
 from tests.fakes import FakeClock
-from tests.simulated_tenant import SimulatedTenant
+from tests.simulated_tenant import PATIENCE_S, SimulatedTenant
 
 ATTEMPTS: Final = 3
 TENANT_URL: Final = "https://tenant.example"
@@ -284,13 +284,11 @@ async def turns(number: int = 10) -> None:
         await turn
 
 
-async def until(condition: Callable[[], bool], patience: int = 10_000) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Let other tasks and threads run on until a condition holds."""
-    for _ in range(patience):
-        if condition():
-            return
-        await asyncio.to_thread(int)
-    raise AssertionError("it never came to pass")
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.to_thread(int)
 
 
 @asynccontextmanager
@@ -299,8 +297,9 @@ async def reaching(
     *,
     page_rows: int = 200,
     parallel: int = 1,
-    deadline_s: float = 60,
-    read_timeout_s: float = 10,
+    deadline_s: float = 10 * PATIENCE_S,
+    read_timeout_s: float = PATIENCE_S,
+    attempts: int = ATTEMPTS,
     secret: str | None = None,
     tenant_url: str | None = None,
     token_url: str | None = None,
@@ -309,13 +308,13 @@ async def reaching(
     credentials = Credentials(
         token_url or tenant.token_url, tenant.client_id, secret or tenant.secret
     )
-    timeout = httpx.Timeout(10, read=read_timeout_s)
+    timeout = httpx.Timeout(PATIENCE_S, read=read_timeout_s)
     async with httpx.AsyncClient(timeout=timeout) as client:
         yield build(
             client,
             credentials,
             tenant_url or tenant.url,
-            policy=RetryPolicy(attempts=ATTEMPTS),
+            policy=RetryPolicy(attempts=attempts),
             limits=PullLimits(page_rows, deadline_s, parallel),
         )
 

@@ -1,5 +1,6 @@
 """The tenant as a process: start, stop, and what needs a real connection."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,11 +13,11 @@ import httpx
 import pytest
 
 from demo.tenant.__main__ import main
-from demo.tenant.bulk import WIDE
-from tests.demo.tenant.conftest import FACTS, SERVICE
-from tests.simulated_tenant import ROOT, SimulatedTenant
+from demo.tenant.models import Dimension, Model, table_of
+from demo.tenant.tables import Table
+from tests.demo.tenant.conftest import FACTS, SERVICE, Caller
+from tests.simulated_tenant import PATIENCE_S, ROOT, SimulatedTenant
 
-SIDES = ("lt", "ge")
 COMMAND = [sys.executable, "-m", "demo.tenant"]
 
 
@@ -35,7 +36,7 @@ def test_it_says_where_it_is_and_stops_without_a_word() -> None:
     assert url.startswith("http://127.0.0.1:")
     assert httpx.get(f"{url}/_admin/settings", trust_env=False).status_code == 200
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE_S) == 0
     rest, errors = process.stdout.read(), process.communicate()[1]
     assert errors == ""
     assert f"{url}/oauth/token" in rest
@@ -47,7 +48,7 @@ def test_a_hanging_call_does_not_keep_it_alive() -> None:
     """SIGTERM ends it with 0 while a caller still waits, and the caller notices."""
     tenant = SimulatedTenant(rows=1)
     tenant.fault("hang")
-    with httpx.Client(trust_env=False, timeout=10) as http, ThreadPoolExecutor(1) as pool:
+    with httpx.Client(trust_env=False, timeout=PATIENCE_S) as http, ThreadPoolExecutor(1) as pool:
         call = pool.submit(http.get, tenant.url)
         while not tenant.log()["requests"]:
             pass
@@ -69,7 +70,7 @@ def test_it_ends_with_the_process_that_started_it() -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
-        assert process.communicate(timeout=10)[0] == ""
+        assert process.communicate(timeout=PATIENCE_S)[0] == ""
     assert process.returncode == 0
 
 
@@ -117,43 +118,42 @@ def test_a_hanging_call_ends_when_its_caller_leaves(
     """The caller's own time limit strikes, and the tenant goes on."""
     process.fault("hang", match="page")
     with pytest.raises(httpx.ReadTimeout):
-        wire.get(FACTS, timeout=0.1)
+        wire.get(FACTS, timeout=httpx.Timeout(PATIENCE_S, read=0.1))
     assert wire.get(FACTS).status_code == 200
 
 
 def test_parallel_calls_are_seen_as_such(process: SimulatedTenant, wire: httpx.Client) -> None:
     """Four callers at once are four in flight."""
-    process.settings(latency_s=0.1)
-    gate = threading.Barrier(4)
-
-    def call() -> int:
-        """Wait for the others, then ask."""
-        gate.wait()
-        return wire.get(FACTS).status_code
-
+    process.fault("hold", match="page", times=None)
     with ThreadPoolExecutor(4) as pool:
-        assert [call.result() for call in [pool.submit(call) for _ in range(4)]] == [200] * 4
+        calls = [pool.submit(wire.get, FACTS) for _ in range(4)]
+        process.until_held(4)
+        assert not any(call.done() for call in calls)
+        process.clear_faults()
+        assert [call.result().status_code for call in calls] == [200] * 4
     assert process.log()["counts"]["max_parallel"] == 4
 
 
-def test_two_slices_of_a_large_model_are_read_side_by_side(
-    process: SimulatedTenant, wire: httpx.Client
-) -> None:
-    """While large pages are made, a third caller is not kept waiting."""
-    query = f"pagesize=50000&$orderby={','.join(f'Measure{place}' for place in range(1, 9))}"
-    facts = f"{SERVICE}/{WIDE}/FactData?{query}"
-    with ThreadPoolExecutor(2) as pool:
-        slices = [pool.submit(wire.get, f"{facts}&$filter=Time%20{op}%20'202501'") for op in SIDES]
-        beside = 0
-        while not all(each.done() for each in slices):
-            process.settings()
-            beside += 1
-    assert [each.result().status_code for each in slices] == [200, 200]
-    log = process.log()
-    first, second = log["requests"][-2:]
-    assert log["counts"]["max_parallel"] == 2
-    assert max(first["started"], second["started"]) < min(first["finished"], second["finished"])
-    assert beside > 2
+async def test_two_large_pages_are_made_side_by_side(caller: Caller) -> None:
+    """While they are made, a third caller is not kept waiting."""
+    asked, met = threading.Event(), threading.Event()
+    meeting = threading.Barrier(2, met.set)
+
+    def build() -> Table:
+        meeting.wait(PATIENCE_S)
+        assert asked.wait(PATIENCE_S)
+        return table_of({"Region": ["EMEA"]}, ())
+
+    for name in ("CONE", "CTWO"):
+        model = Model(name, "", "", (Dimension("Region", "generic"),), (), build, custom=True)
+        caller.state.add_model(model)
+    both = [caller.get(f"{SERVICE}/{name}/FactData") for name in ("CONE", "CTWO")]
+    pages = asyncio.gather(*both)
+    assert await asyncio.to_thread(met.wait, PATIENCE_S)
+    await caller.log()
+    assert not pages.done()
+    asked.set()
+    assert [page.status_code for page in await pages] == [200, 200]
 
 
 def test_a_raw_address_is_logged_as_sent(process: SimulatedTenant, wire: httpx.Client) -> None:
