@@ -93,7 +93,7 @@ def test_a_sum_of_the_tenant_that_is_no_number_says_nothing(found: str) -> None:
     sums = ReadSums(COLUMNS, "V")
     sums.add(a_table([("202401", "#", "1")]))
     assert not sums.differs({"Date": {"202401": "1"}, "Region": {"#": found}})
-    assert not adds_up({"202401": found, "202402": "1"}, "1")
+    assert not sums.adds_up("Date", {"202401": found, "202402": "1"}, "1")
     assert sums.differs(TWO)
 
 
