@@ -389,8 +389,8 @@ _OF_A_PULL: Final = {
     *(f"{_TENANT_PREFIX}{key}" for form in (LoginForm, DatasetForm) for key in form.model_fields),
     SECRET_VARIABLE.lower(),
 }
-# There will be no such file, which is told like any other that cannot be read.
-_FILES: Final = {SECRET_FILE_VARIABLE.lower(), "datasets_file", "api_keys_file"}
+# These are told like any other file that cannot be read.
+_FILES: Final = {SECRET_FILE_VARIABLE.lower(), "datasets_file"}
 _OF_THE_SERVICE: Final = _Variables()
 _OF_THE_TENANT: Final = _Variables(_TENANT_PREFIX)
 

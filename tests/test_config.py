@@ -507,7 +507,7 @@ def test_a_line_that_the_service_needs_stops_the_start(env_file: Path, line: byt
     ]
 
 
-@pytest.mark.parametrize("name", ["DATASETS_FILE", "API_KEYS_FILE", SECRET_FILE_VARIABLE])
+@pytest.mark.parametrize("name", ["DATASETS_FILE", SECRET_FILE_VARIABLE])
 def test_a_name_of_a_file_that_cannot_be_read_is_that_of_no_file(
     env_file: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
