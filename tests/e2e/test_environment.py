@@ -178,8 +178,8 @@ def test_a_file_of_datasets_that_cannot_be_read(
     settings = in_datasets(tmp_path, settings_for(own_tenant), b"# caf\xe9\n")
     with running_service(tmp_path, {**settings, "CACHE_URI": str(cache)}) as service:
         refreshed, ready, _ = seen(service, "sales")
-        place = f"{tmp_path / 'datasets.toml'}: line 5"
-        assert f"DATASETS_FILE ({place}: bytes that are no UTF-8 text)" in refreshed["warning"]
+        place = "DATASETS_FILE (datasets.toml: line 5: bytes that are no UTF-8 text)"
+        assert place in refreshed["warning"]
         assert ready.endswith("These settings cannot be used: DATASETS_FILE.")
         assert seen(service)[0]["status"] == "unchanged"
 
