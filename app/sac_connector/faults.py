@@ -54,9 +54,9 @@ from app.sac_connector.web_pages import (
     SAC,
     SAP_LOGIN,
     foreign_page,
+    foreign_refusal,
     redirect,
     redirects_to,
-    refusal_page,
     web_page,
 )
 
@@ -79,8 +79,8 @@ _NO_ZONE: Final = b"identity zone"
 _TOO_LONG: Final = frozenset(
     {HTTPStatus.REQUEST_URI_TOO_LONG, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE}
 )
-# What these say is the same in a web page.
-_PAGE_OR_NOT: Final = _TOO_LONG | {HTTPStatus.UNAUTHORIZED}
+# What these mean does not depend on who has written the body.
+_IN_ANY_FORM: Final = _TOO_LONG | {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_ACCEPTABLE}
 # gzip, zstd, compress: how what is still compressed begins.
 _PACKED: Final = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x1f\x9d")
 _END_BYTES: Final = 100
@@ -258,10 +258,17 @@ def _refused_request(answer: Answer, number: int | None) -> SourceError:
             next_step="Refresh again. If it stays, check SAC_TENANT_URL and "
             f"{on_the_way(answer.url)}.",
         )
-    if number is None and answer.looks_like_html and status not in _PAGE_OR_NOT:
-        return refusal_page(answer)
+    # A text under 400 may still be about the query; who falls back on a plainer one must know.
+    foreign = answer.looks_like_html or (answer.is_text and status != HTTPStatus.BAD_REQUEST)
+    if number is None and foreign and status not in _IN_ANY_FORM:
+        return foreign_refusal(answer)
     # A number that we know says more than the status, and the status more than an unknown number.
     refusal = _BY_NUMBER.get(number or 0) or _BY_STATUS.get(status) or _OTHERWISE
+    if refusal is _OTHERWISE and not answer.is_structured:
+        return QueryRefusedError(
+            f"{SAC}, or something before it, refused the query without a reason ({said}).",
+            next_step=f"{CHECK_QUERY} If they are right, check {on_the_way(answer.url)}.",
+        )
     return refusal.kind(f"{SAC} {refusal.problem} ({said}).", next_step=refusal.next_step)
 
 
@@ -294,7 +301,7 @@ def _spoiled(answer: Answer, kind: str) -> SourceError | None:
     end = answer.body[-_END_BYTES:].replace(b"\0", b"").rstrip()[-1:]
     if answer.body.startswith(_PACKED):
         return SourceAnswerError(
-            f"The answer of {host} is compressed, and does not say so.",
+            f"The answer of {host} is still compressed: twice, or it does not say how.",
             next_step=f"Check {on_the_way(answer.url)}: it may change answers.",
         )
     if not begin:

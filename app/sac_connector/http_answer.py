@@ -96,6 +96,11 @@ class Answer:
         return self.begin[:1] in {"{", "["} or _XML_ERROR.match(self.begin) is not None
 
     @property
+    def is_text(self) -> bool:
+        """Whether the body is a text, in no form that the service writes."""
+        return bool(self.begin) and not self.is_structured
+
+    @property
     def reports_error(self) -> bool:
         """Whether the body is an error in the form of OData, in JSON or XML."""
         if _XML_ERROR.match(self.begin):

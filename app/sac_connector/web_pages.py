@@ -30,16 +30,17 @@ SAP_LOGIN: Final = re.compile(
 )
 
 
-def refusal_page(answer: Answer) -> SourceError:
-    """Name a refusal in the form of a web page: the export service writes none."""
+def foreign_refusal(answer: Answer) -> SourceError:
+    """Name a refusal in a form that the export service does not write: a web page, or a text."""
     host, status = host_of(answer.url), answer.status
+    form = "a web page" if answer.looks_like_html else "a text"
     if status == HTTPStatus.NOT_FOUND:
         return EndpointNotValidError(
-            f"{host} has no export service at this address ({status} with a web page).",
+            f"{host} has no export service at this address ({status} with {form}).",
             next_step=CHECK_HOST,
         )
     return ProxyRefusedError(
-        f"A web page with the status {status} came in place of {SAC}: a proxy, a firewall or the "
+        f"The status {status} with {form} came in place of {SAC}: a proxy, a firewall or the "
         f"gateway before {host} refuses the request.",
         next_step=f"Ask who runs {proxy_of(answer.url) or 'the network'} to allow the host; if "
         "that is not it, open SAC_TENANT_URL in a browser here.",

@@ -22,6 +22,7 @@ from app.errors import (
     ProxyLoginError,
     ProxyRefusedError,
     ProxyUnavailableError,
+    QueryRefusedError,
     RedirectedError,
     SourceAnswerError,
     SourceError,
@@ -299,7 +300,7 @@ async def test_odd_answers_that_mean_one_thing_are_read(page: bytes) -> None:
 
 
 CUT_OFF = "does not end as it should: it was cut off. It is tried again at the next refresh."
-UNTOLD = "is compressed, and does not say so. Check any proxy between here and the tenant: it may"
+UNTOLD = "is still compressed: twice, or it does not say how. Check any proxy between here and"
 ANSWERS = {
     "gzip by label alone": (
         answer(Content_Encoding="gzip"),
@@ -373,7 +374,22 @@ ANSWERS = {
     "page of a firewall": (
         answer(PORTAL, "403 Forbidden", "text/html"),
         ProxyRefusedError,
-        "A web page with the status 403 came in place of SAP Analytics Cloud: a proxy, a firewall",
+        "The status 403 with a web page came in place of SAP Analytics Cloud: a proxy, a firewall",
+    ),
+    "text of a gateway": (
+        answer(b"RBAC: access denied", "403 Forbidden", "text/plain"),
+        ProxyRefusedError,
+        "The status 403 with a text came in place of SAP Analytics Cloud: a proxy, a firewall or",
+    ),
+    "400 without a reason": (
+        answer(b"Bad request", "400 Bad Request", "text/plain"),
+        QueryRefusedError,
+        "or something before it, refused the query without a reason (400). Check the filter and",
+    ),
+    "405 without a reason": (
+        answer(b"", "405 Method Not Allowed"),
+        QueryRefusedError,
+        "If they are right, check any proxy between here and the tenant.",
     ),
     "page of a web server": (
         answer(PORTAL, "404 Not Found", "text/html"),

@@ -270,7 +270,7 @@ ELSEWHERE = "SAC_TOKEN_URL does not lead to the token endpoint of a tenant (it a
         (
             httpx.Response(200, content=gzip.compress(b"{}")),
             SourceAnswerError,
-            "The answer of login.example is compressed, and does not say so. Check any proxy",
+            "The answer of login.example is still compressed: twice, or it does not say how. Check",
         ),
         (httpx.Response(404, json={}), TokenEndpointError, f"{ELSEWHERE}404)"),
         (httpx.Response(405, json={}), TokenEndpointError, f"{ELSEWHERE}405)"),

@@ -16,7 +16,7 @@ from app.errors import (
 )
 from app.sac_connector.http_answer import Answer
 from app.sac_connector.proxies import LOGIN_SETTING
-from app.sac_connector.web_pages import foreign_page, redirect, refusal_page, web_page
+from app.sac_connector.web_pages import foreign_page, foreign_refusal, redirect, web_page
 
 URL = "https://tenant.example/api/v1/dataexport/x"
 PORTAL = b"<html><h1>Welcome to our hotel</h1><form action='/login'></form></html>"
@@ -63,7 +63,7 @@ def test_a_page_at_the_login_is_told_of_the_address_of_the_login() -> None:
     ("status", "kind", "words"),
     [
         (404, EndpointNotValidError, "tenant.example has no export service at this address (404"),
-        (403, ProxyRefusedError, "A web page with the status 403 came in place of SAP Analytics"),
+        (403, ProxyRefusedError, "The status 403 with a web page came in place of SAP"),
         (400, ProxyRefusedError, "a firewall or the gateway before tenant.example refuses"),
     ],
 )
@@ -71,7 +71,7 @@ def test_a_refusal_in_a_web_page_is_not_one_of_the_export_service(
     status: int, kind: type[SourceError], words: str
 ) -> None:
     """The export service refuses in JSON: neither filter nor client is to blame."""
-    fault = refusal_page(page(PORTAL, status))
+    fault = foreign_refusal(page(PORTAL, status))
     assert type(fault) is kind
     assert words in str(fault)
 
