@@ -331,6 +331,8 @@ def test_a_pull_is_whole_or_refused_and_ends(
     assert series_of(service, name) == [
         (*key, pytest.approx(value, rel=1e-15)) for *key, value in in_plain_words(odd.rows)
     ]
+    # What shakes has not changed when it is read again.
+    assert refreshed(service, name).json()["warning"] is None
 
 
 def series_of(service: httpx.Client, name: str) -> list[tuple[str, str, float]]:
