@@ -90,7 +90,7 @@ class Tenant:
     async def _spoiled(self, request: Request, bearer: Standing, rule: Rule) -> Response:
         """Return the answer to a request that a rule struck."""
         if rule.kind == "hold":
-            await self.state.faults.until_cleared()
+            await self.state.faults.until_dropped(rule)
             return await self._guarded(request, bearer)
         if rule.kind == "revoke":
             self.state.tokens.revoke()

@@ -102,9 +102,10 @@ class FaultBook:
         self._cleared.set()
         self._cleared = asyncio.Event()
 
-    async def until_cleared(self) -> None:
-        """Wait until the rules of now are dropped."""
-        await self._cleared.wait()
+    async def until_dropped(self, rule: Rule) -> None:
+        """Wait until a rule is no longer in force."""
+        if any(each is rule for each in self.rules):
+            await self._cleared.wait()
 
     def pick(self, category: str, target: str) -> Rule | None:
         """Return the rule that strikes this call, if one does."""

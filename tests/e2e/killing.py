@@ -83,7 +83,7 @@ def read(root: Path, tell: Callable[[str], None], _: int) -> None:
     while not ended:
         # One more load after the end: on a busy machine it may be the only one.
         ended = (root / "stop").exists()
-        time.sleep(0.002)
+        time.sleep(0.01)
         try:
             series = cache.load("default")
         except CacheMissingError:
@@ -174,8 +174,7 @@ def wait_for(root: Path, aim: str, seconds: float, longest_s: float) -> None:
     while time.monotonic() < end:
         if aim and names(root, aim) - before:
             return
-        if not aim:
-            time.sleep(seconds)
+        time.sleep(seconds if not aim else 0.0002)
 
 
 def names(root: Path, aim: str) -> set[str]:
@@ -201,7 +200,7 @@ def main(root: Path, kills: int, seed: int) -> None:
                 # How long refreshes take here and now tells when to kill those that follow.
                 started = time.monotonic()
                 tally.hear(lines.readline())
-                longest_s = 1.5 * (time.monotonic() - started)
+                longest_s = 1.2 * (time.monotonic() - started)
             wait_for(root, dice.choice(AIMS), dice.uniform(0, longest_s), longest_s)
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)

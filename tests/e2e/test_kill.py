@@ -19,12 +19,12 @@ from tests.e2e.killing import RAREST
 from tests.pipeline.samples import metadata_of, three_months
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 55
+KILLS = 110
 AT_ONCE = Retention(grace=timedelta(0))
 OLD, NEW = three_months(1.0), three_months(2.0)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_no_kill_tears_or_loses_a_version(tmp_path: Path, seed: int) -> None:
     """Whenever a refresh is killed, what is served is whole, newer than all before, and goes on.
 

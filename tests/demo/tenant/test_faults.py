@@ -1,5 +1,6 @@
 """Faults by rule: which calls they strike, and what goes wrong."""
 
+import asyncio
 import datetime as dt
 import json
 import time
@@ -229,6 +230,21 @@ async def test_an_answer_can_be_slow(caller: Caller) -> None:
     started = time.monotonic()
     assert (await caller.get(PAGE)).status_code == 200
     assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize("end", [("DELETE", "faults"), ("POST", "reset")])
+async def test_an_answer_can_be_held_until_the_rules_are_dropped(
+    caller: Caller, end: tuple[str, str]
+) -> None:
+    """Then it is the right one, to whoever still has the right to it."""
+    await caller.fault("hold", match="page", times=None)
+    waiting = asyncio.create_task(caller.get(PAGE))
+    # The count comes later and is answered before.
+    assert (await caller.get(COUNT)).status_code == 200
+    assert not waiting.done()
+    await caller.http.request(end[0], f"/_admin/{end[1]}")
+    assert (await waiting).status_code == 200
+    assert (await caller.http.get("/_admin/faults")).json() == []
 
 
 async def test_a_reset_without_a_socket_is_an_exception(caller: Caller) -> None:
