@@ -135,7 +135,13 @@ class Chain:
             if self._pages or self.query.plain == self.query:
                 raise
         except DeadlineExceededError as error:
-            raise self._too_late(error) from error
+            if not self._pages:
+                raise
+            raise DeadlineExceededError(
+                f"{error.problem} It had {self._so_far}.",
+                next_step=f"{error.next_step} If the model has no more rows than that, its pages "
+                "do not end: report it to SAP with the model's id.",
+            ) from error
         else:
             self._under_way = None
             return body
@@ -329,15 +335,6 @@ class Chain:
             expected_rows=self.expected,
             received_rows=self.received,
             next_step=_OTHER_MODE,
-        )
-
-    def _too_late(self, error: DeadlineExceededError) -> DeadlineExceededError:
-        if not self._pages:
-            return error
-        return DeadlineExceededError(
-            f"{error.problem} It had {self._so_far}.",
-            next_step=f"{error.next_step} If the model has no more rows than that, its pages do "
-            "not end: report it to SAP with the model's id.",
         )
 
 
