@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.places import cache_place, local_folder, local_path
 
 # Each is odd to a shell, an address, a pattern, a storage library, or a file system.
 ODD = " %#?{}~'\"*&+:;=@,!$()`<>.-_äöüé\u0308\u0301😀\u200b\u202e"
-names = st.text(ODD + "ab2F", min_size=1, max_size=12).filter(lambda name: name not in {".", ".."})
+names = st.text(ODD + "ab2F", min_size=1, max_size=12).filter(
+    lambda name: name not in {".", ".."} and not re.search("%[0-9A-Fa-f]{2}", name)
+)
 unfit = st.sampled_from(["[", "]", "^", "|", "\\", "%20", "%2f", "\x7f", "\t", "\udcff"])
 
 
 @given(names, st.sampled_from(["", "/", "//"]))
 def test_a_path_of_any_name_is_the_folder_of_that_name(name: str, tail: str) -> None:
     """No character means anything; slashes too many change nothing."""
-    assume("%2F" not in name and not name.startswith("~/"))
     assert cache_place(f"/data/{name}{tail}") == f"/data/{name}"
     assert cache_place(f"//data//{name}") == f"/data/{name}"
 
@@ -31,7 +33,6 @@ def test_a_path_of_any_name_is_the_folder_of_that_name(name: str, tail: str) -> 
 )
 def test_a_file_address_is_the_folder_that_its_escapes_mean(name: str, start: str) -> None:
     """With one slash, with three, and with the name of this machine."""
-    assume("%2F" not in name)
     assert cache_place(f"{start}/data/{quote(name)}") == f"/data/{name}"
     assert cache_place(Path("/data", name).as_uri()) == f"/data/{name}"
 
