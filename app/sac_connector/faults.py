@@ -184,8 +184,11 @@ def token_fault(answer: Answer, now: datetime) -> SourceError | None:
         return fault
     if status in _TRY_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return _overload(answer, "The token endpoint", now)
-    # Some turn a login away without a word; what else is an answer to one names its error.
-    if not page and (status == HTTPStatus.UNAUTHORIZED or "error" in answer.json):
+    # Some turn a login away without a word; what else is an answer to one names its error. So does
+    # a server that knows no such address.
+    elsewhere = status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}
+    named = "error" in answer.json and not elsewhere
+    if not page and (status == HTTPStatus.UNAUTHORIZED or named):
         return _refused_login(answer)
     if not page and status == HTTPStatus.OK:
         return _spoiled(answer, JSON)

@@ -285,12 +285,14 @@ def without_numbers(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d+", "N", text))
 
 
-# What fails before the first page fails in the same way however the pages are read.
+# What fails before the first page fails in the same way however the pages are read. A slice that
+# fits in one page has all its rows before that page links to itself.
 CASES = [
     (name, way)
     for name, failure in FAILURES.items()
     for way in WAYS
     if way == "chain" or any(fault.match == "page" for fault in failure.faults)
+    if (name, way) != ("link to itself", "slices")
 ]
 
 
