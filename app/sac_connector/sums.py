@@ -26,6 +26,7 @@ AllTotals = Mapping[str, Totals]
 UNITS: Final[Mapping[str, float]] = {"Edm.Double": 2.0**-53, "Edm.Single": 2.0**-24}
 # Both sums may be written with the digits that are sure alone: 15 of a double, 6 of a single.
 _WRITTEN: Final = 90
+_STEP: Final = Decimal("5e-324")
 
 
 def tolerance(unit: float, rows: int) -> float:
@@ -164,6 +165,9 @@ class ReadSums:
         # What was read may be a part only, or have been added up before.
         magnitude = max(of.magnitude, one.copy_abs(), other.copy_abs())
         allowed = Decimal(tolerance(self._unit, of.rows + self._records)) * magnitude
+        if self._unit:
+            # The smallest doubles are rounded by a step of one size, not by a share.
+            allowed += _STEP * (of.rows + self._records + 2)
         return added(one, other.copy_negate()).copy_abs() <= allowed
 
 
