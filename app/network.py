@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import httpx
@@ -43,16 +44,16 @@ def client_options(*addresses: str | None) -> dict[str, Any]:
     Raises:
         ConfigError: What they need is malformed; names all variables.
     """
-    urls = [url for address in addresses if address and (url := _url(address))]
+    known = [(text, url) for text in addresses if text and (url := _url(text))]
     wrong: list[ConfigProblem] = []
     trusted, proxies = None, dict[str, httpx.Proxy]()
-    if any(url.scheme == "https" for url in urls):
+    if any(url.scheme == "https" for _, url in known):
         with forms.noted(wrong):
             trusted = _trusted()
-    for url in urls:
-        with forms.noted(wrong):
-            if (proxy := _proxy_of(url)) is not None:
-                proxies[f"{url.scheme}://{url.netloc.decode()}"] = proxy
+    for address, url in known:
+        if (named := named_proxy(address)) is not None:
+            with forms.noted(wrong):
+                proxies[f"{url.scheme}://{url.netloc.decode()}"] = _proxy(*named)
     if wrong:
         raise ConfigError(tuple(dict.fromkeys(wrong)))
     # True stands for the authorities that httpx brings along.
@@ -73,14 +74,15 @@ def malformed() -> tuple[ConfigProblem, ...]:
     for scheme in _SCHEMES:
         if proxies.get(scheme):
             with forms.noted(wrong):
-                _proxy(scheme, proxies[scheme])
+                _proxy(*_named(scheme, proxies[scheme]))
     return tuple(wrong)
 
 
 def _url(address: str) -> httpx.URL | None:
     try:
+        urlsplit(address)  # is stricter about brackets
         return httpx.URL(address)
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         # Nothing can be asked of it, and whoever tries is told so.
         return None
 
@@ -116,23 +118,31 @@ def _hashed(folder: Path) -> bool:
         return False
 
 
-def _proxy_of(url: httpx.URL) -> httpx.Proxy | None:
-    """Return the proxy for an address; None if it is asked directly.
+def named_proxy(address: str) -> tuple[str, str] | None:
+    """Return the variable that names the proxy for an address, and the proxy's own address.
+
+    Whether that makes sense is not looked at; it may hold a password. None if there is no proxy
+    for it.
+    """
+    proxies, url = getproxies(), _url(address)
+    if url is None or _is_direct(url, proxies.get("no", "")):
+        return None
+    named = (scheme for scheme in (url.scheme, "all") if proxies.get(scheme))
+    scheme = next(named, None)
+    return None if scheme is None else _named(scheme, proxies[scheme])
+
+
+def _named(scheme: str, value: str) -> tuple[str, str]:
+    value = value.strip()
+    return f"{scheme}_PROXY".upper(), value if "://" in value else f"http://{value}"
+
+
+def _proxy(variable: str, address: str) -> httpx.Proxy:
+    """Return a proxy for the HTTP client.
 
     Raises:
-        ConfigError: The proxy is malformed, or of a kind that cannot be had.
+        ConfigError: It is malformed, or of a kind that cannot be had.
     """
-    proxies = getproxies()
-    scheme = url.scheme if proxies.get(url.scheme) else "all"
-    if not proxies.get(scheme) or _is_direct(url, proxies.get("no", "")):
-        return None
-    return _proxy(scheme, proxies[scheme])
-
-
-def _proxy(scheme: str, value: str) -> httpx.Proxy:
-    variable = f"{scheme}_PROXY".upper()
-    value = value.strip()
-    address = value if "://" in value else f"http://{value}"
     # Nothing else of it is shown: it may hold a password.
     kind = forms.shown(address.partition("://")[0]).lower()
     if kind not in _KINDS:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from app.errors import (
     ProxyLoginError,
@@ -16,6 +15,7 @@ from app.errors import (
     SourceError,
     TlsError,
 )
+from app.network import named_proxy
 from app.sac_connector.http_answer import Answer
 
 TENANT_SETTING: Final = "SAC_TENANT_URL"
@@ -58,25 +58,14 @@ class Proxy:
 
 
 def proxy_of(url: str) -> Proxy | None:
-    """Return the proxy through which an address is asked; None if there is none.
+    """Return the proxy through which an address is asked; None if there is none."""
+    named = named_proxy(url)
+    return None if named is None else _proxy(*named)
 
-    The HTTP client reads the same variables.
-    """
-    known = getproxies()
+
+def _proxy(variable: str, address: str) -> Proxy:
     try:
-        parts = urlsplit(url)
-        for scheme in (parts.scheme, "all"):
-            if found := known.get(scheme):
-                bypassed = proxy_bypass(parts.netloc.rpartition("@")[2])
-                return None if bypassed else _proxy(found, f"{scheme.upper()}_PROXY")
-    except ValueError:
-        pass
-    return None
-
-
-def _proxy(text: str, variable: str) -> Proxy:
-    try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(address)
         login, _, place = parts.netloc.rpartition("@")
     except ValueError:
         return Proxy(f"of {variable}", variable)

@@ -38,6 +38,8 @@ PLAIN = "http://127.0.0.1:8090/api"
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "tenant.example"}, URL, None),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "a.example,.example"}, URL, None),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, URL, None),
+        ({"HTTP_PROXY": "http://p:1", "NO_PROXY": "[::1]"}, "http://[::1]:8090/x", None),
+        ({"HTTP_PROXY": "http://p:1", "NO_PROXY": "127.0.0.0/8"}, PLAIN, None),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "nant.example"}, URL, ("http://p:1", "HTTPS_")),
         ({"HTTPS_PROXY": "http://u:pw@[bad"}, URL, ("of HTTPS_PROXY", "HTTPS_PROXY")),
         ({"HTTPS_PROXY": "http://p:1"}, "https://[bad", None),
