@@ -262,8 +262,10 @@ async def test_whoever_is_out_of_time_says_how_far_it_came(expected: int | None)
     async def never(_: str) -> bytes:
         raise DeadlineExceededError("It took too long.")
 
-    with pytest.raises(DeadlineExceededError, match=r"^It took too long\.$"):
+    with pytest.raises(DeadlineExceededError, match=r"^It took too long\.$") as first:
         await Chain(never, query(), DECODE).table()
+    # An error that is its own cause would be walked through for ever.
+    assert first.value.__cause__ is not first.value
 
 
 async def test_the_count_of_the_first_page_is_the_one_that_counts() -> None:
